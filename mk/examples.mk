@@ -1,0 +1,23 @@
+# The trainer (build/bin/gdkd-distill) and the small examples. They see the library through gdkd.h only.
+
+TRAINER_SRC  := $(wildcard examples/distill/*.c)
+TRAINER_OBJ  := $(TRAINER_SRC:%.c=$(O)/obj/%.o)
+# Everything but main(), so that the tests link the same objects.
+TRAINER_LIB  := $(filter-out %/main.o,$(TRAINER_OBJ))
+TRAINER_PKGS := openblas zlib libcjson
+# Asked for only when a recipe needs it: `make deps` must work before the packages are there.
+TRAINER_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(TRAINER_PKGS))
+TRAINER_LIBS   = $(shell $(PKG_CONFIG) --libs $(TRAINER_PKGS)) -lm
+
+$(TRAINER_OBJ): $(O)/obj/%.o: %.c $(O)/flags
+	$(call cc,-D_POSIX_C_SOURCE=200809L $(TRAINER_CFLAGS))
+
+$(O)/bin/gdkd-distill: $(TRAINER_OBJ) $(O)/lib/libgdkd.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ $(TRAINER_LIBS) -o $@
+
+$(O)/bin/quickstart: examples/quickstart.c $(O)/lib/libgdkd.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MF $(O)/obj/quickstart.d $< $(O)/lib/libgdkd.a $(ALL_LDFLAGS) -lm -o $@
+
+all: $(O)/bin/gdkd-distill $(O)/bin/quickstart

@@ -1,0 +1,33 @@
+# The library: libgdkd.a and libgdkd.so. Only the kernel files of an instruction set get its flags.
+
+MACHINE := $(shell $(CC) -dumpmachine)
+LIB_SRC := $(filter-out lib/kernels_%.c,$(wildcard lib/*.c))
+LIB_SRC += $(wildcard lib/kernels_scalar*.c)
+ISA_CFLAGS_avx2   := -mavx2 -mfma -mf16c
+ISA_CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
+ifneq ($(filter x86_64-%,$(MACHINE)),)
+LIB_SRC += $(wildcard lib/kernels_avx2*.c lib/kernels_avx512*.c)
+endif
+LIB_OBJ := $(LIB_SRC:%.c=$(O)/obj/%.o)
+
+LIB_CFLAGS = -fPIC -fvisibility=hidden $(NUMERICS) -Ilib $(ISA_CFLAGS_$(word 2,$(subst _, ,$(basename $(notdir $<)))))
+
+$(LIB_OBJ): $(O)/obj/%.o: %.c $(O)/flags
+	$(call cc,$(LIB_CFLAGS))
+
+lib: $(O)/lib/libgdkd.a $(O)/lib/libgdkd.so $(O)/lib/gdkd.pc
+
+$(O)/lib/libgdkd.a: $(LIB_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+	@mk/check-symbols.sh archive $@
+
+$(O)/lib/$(SOFILE): $(LIB_OBJ)
+	@mkdir -p $(@D)
+	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(ALL_LDFLAGS) $^ -lm -o $@
+	@mk/check-symbols.sh shared $@
+
+$(O)/lib/libgdkd.so: $(O)/lib/$(SOFILE)
+	@ln -sf $(SOFILE) $(@D)/$(SONAME)
+	@ln -sf $(SONAME) $@
