@@ -196,20 +196,43 @@ void describe_call(const problem *p, const call *how, char *text, size_t size) {
              how->accumulate ? " accumulate" : "", how->loss_only ? " loss only" : "");
 }
 
+static void truth_of(const problem *p, const call *how, problem *rounded, plain_result *truth) {
+    problem_copy(rounded, p);
+    problem_round(rounded, how->student_dtype, how->teacher_dtype);
+    if (how->dist) {
+        plain_dist(rounded, how->beta, how->gamma, truth);
+    } else {
+        plain_loss(rounded, truth);
+    }
+}
+
+static int compare_with(const problem *rounded, const call *how, const plain_result *truth,
+                        verdict *out) {
+    answer got;
+    call_run(rounded, how, &got);
+    compare(rounded, how, truth, &got, out);
+    answer_free(&got);
+    return out->wrong;
+}
+
 int compare_call(const problem *p, const call *how, verdict *out) {
     problem rounded;
     plain_result truth;
-    answer got;
-    problem_copy(&rounded, p);
-    problem_round(&rounded, how->student_dtype, how->teacher_dtype);
-    if (how->dist) {
-        plain_dist(&rounded, how->beta, how->gamma, &truth);
-    } else {
-        plain_loss(&rounded, &truth);
+    truth_of(p, how, &rounded, &truth);
+    compare_with(&rounded, how, &truth, out);
+    plain_free(&truth);
+    problem_free(&rounded);
+    return out->wrong;
+}
+
+int compare_on_every_isa(problem *p, const call *how, verdict *out) {
+    problem rounded;
+    plain_result truth;
+    truth_of(p, how, &rounded, &truth);
+    for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); ++isa) {
+        p->config.isa = rounded.config.isa = isa;
+        if (compare_with(&rounded, how, &truth, out)) break;
     }
-    call_run(&rounded, how, &got);
-    compare(&rounded, how, &truth, &got, out);
-    answer_free(&got);
     plain_free(&truth);
     problem_free(&rounded);
     return out->wrong;

@@ -21,6 +21,9 @@ void compare(const problem *p, const call *how, const plain_result *truth, const
 // call_run(), plain_loss() or plain_dist() of the rounded problem, compare(); 0 when all is well.
 int compare_call(const problem *p, const call *how, verdict *out);
 
+// The same on every instruction set of this machine; config.isa is left at the one that failed.
+int compare_on_every_isa(problem *p, const call *how, verdict *out);
+
 // A short description of the call, for messages.
 void describe_call(const problem *p, const call *how, char *text, size_t size);
 
