@@ -1,5 +1,6 @@
 #include "cases.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,10 @@ typedef struct reader {
 static int fail(reader *r, const char *what, const char *detail) {
     snprintf(r->error, r->error_size, "%s:%ld: %s%s%.60s", r->path, r->line, what,
              *detail ? ": " : "", detail);
+    // A file of something else altogether must not write to the terminal.
+    for (char *c = r->error; *c; ++c) {
+        if (!isprint((unsigned char)*c)) *c = '?';
+    }
     return -1;
 }
 

@@ -37,10 +37,17 @@ static double ratio(double got, double truth, double allowed) {
     return fabs(got - truth) / allowed;
 }
 
-static void check_number(verdict *out, double *worst, const char *name, int index, double got,
-                         double truth, double allowed) {
-    const double r = ratio(got, truth, allowed);
-    *worst = fmax(*worst, r);
+static void note(worst *w, double ratio_, double got, double truth, double size) {
+    w->ratio = fmax(w->ratio, ratio_);
+    if (got == truth || (isnan(got) && isnan(truth))) return;
+    w->error = fmax(w->error, isfinite(got) ? fabs(got - truth) / size : (double)INFINITY);
+}
+
+// |got - truth| <= bound * size
+static void check_number(verdict *out, worst *w, const char *name, int index, double got,
+                         double truth, double bound, double size) {
+    const double r = ratio(got, truth, bound * size);
+    note(w, r, got, truth, size);
     if (!(r <= 1.0)) {
         wrong(out, "%s[%d] is %.17g, should be %.17g: %.3g of what is allowed", name, index, got,
               truth, r);
@@ -50,19 +57,19 @@ static void check_number(verdict *out, double *worst, const char *name, int inde
 static void check_terms(const problem *p, const call *how, const plain_result *truth,
                         const gdkd_result *r, verdict *out) {
     const double bound = bound_of(how, truth);
-    check_number(out, &out->loss, "total", 0, r->total, truth->total, bound * truth->total_size);
+    check_number(out, &out->loss, "total", 0, r->total, truth->total, bound, truth->total_size);
     if (truth->rows_nonfinite > 0) return; // terms of rows that have none
-    check_number(out, &out->terms, "ce", 0, r->ce, truth->ce, bound * truth->ce_size);
-    check_number(out, &out->terms, "kd", 0, r->kd, truth->kd, bound * truth->kd_size);
-    check_number(out, &out->terms, "high", 0, r->high, truth->high, bound * truth->high_size);
+    check_number(out, &out->terms, "ce", 0, r->ce, truth->ce, bound, truth->ce_size);
+    check_number(out, &out->terms, "kd", 0, r->kd, truth->kd, bound, truth->kd_size);
+    check_number(out, &out->terms, "high", 0, r->high, truth->high, bound, truth->high_size);
     for (int g = 0; g < GDKD_MAX_GROUPS; ++g) {
-        check_number(out, &out->terms, "low", g, r->low[g], truth->low[g],
-                     bound * truth->low_size[g]);
+        check_number(out, &out->terms, "low", g, r->low[g], truth->low[g], bound,
+                     truth->low_size[g]);
         if (p->config.kd_weight == 0.0) continue;
         check_number(out, &out->terms, "student_mass", g, r->student_mass[g],
-                     truth->student_mass[g], bound); // the masses of a row sum to 1
+                     truth->student_mass[g], bound, 1.0); // the masses of a row sum to 1
         check_number(out, &out->terms, "teacher_mass", g, r->teacher_mass[g],
-                     truth->teacher_mass[g], bound);
+                     truth->teacher_mass[g], bound, 1.0);
     }
 }
 
@@ -88,7 +95,7 @@ static void check_row_losses(const problem *p, const call *how, const plain_resu
     const double bound = bound_of(how, truth);
     for (int64_t row = 0; row < p->rows; ++row) {
         check_number(out, &out->loss, "row_loss", (int)row, got->row_loss[row],
-                     truth->row_loss[row], bound * truth->row_size[row]);
+                     truth->row_loss[row], bound, truth->row_size[row]);
     }
 }
 
@@ -100,14 +107,14 @@ static void check_norms(const problem *p, const call *how, const plain_result *t
     for (int64_t row = 0; row < p->rows; ++row) {
         size += truth->grad_size[row] * truth->grad_size[row] * (double)p->classes;
     }
-    size = sqrt(size) * scale * bound;
+    size = sqrt(size) * scale;
     check_number(out, &out->grad, "grad_norm_ce", 0, r->grad_norm_ce, truth->grad_norm_ce * scale,
-                 size);
+                 bound, size);
     check_number(out, &out->grad, "grad_norm_high", 0, r->grad_norm_high,
-                 truth->grad_norm_high * scale, size);
+                 truth->grad_norm_high * scale, bound, size);
     for (int g = 0; g < GDKD_MAX_GROUPS; ++g) {
         check_number(out, &out->grad, "grad_norm_low", g, r->grad_norm_low[g],
-                     truth->grad_norm_low[g] * scale, size);
+                     truth->grad_norm_low[g] * scale, bound, size);
     }
 }
 
@@ -138,7 +145,7 @@ static void check_gradient(const problem *p, const call *how, const plain_result
         }
         if (how->accumulate && how->student_dtype == GDKD_F64) allowed += 0x1p-53 * fabs(expected);
         const double r = ratio(got->grad[i], expected, allowed);
-        out->grad = fmax(out->grad, r);
+        note(&out->grad, r, got->grad[i], expected, fabs(scale) * truth->grad_size[row]);
         if (!(r <= 1.0)) {
             wrong(out, "grad[%lld][%lld] is %.17g, should be %.17g: %.3g of what is allowed",
                   (long long)row, (long long)(i % p->classes), got->grad[i], expected, r);
@@ -153,10 +160,10 @@ static void check_dist(const problem *p, const call *how, const plain_result *tr
     const double one = p->config.temperature_squared ? T * T : 1.0;
     const double bound = bound_of(how, truth);
     const double size = one * (fabs(how->beta) + fabs(how->gamma));
-    check_number(out, &out->loss, "total", 0, r->total, truth->total, bound * size);
-    check_number(out, &out->loss, "kd", 0, r->kd, truth->kd, bound * size);
-    check_number(out, &out->terms, "inter", 0, r->inter, truth->inter, bound * one);
-    check_number(out, &out->terms, "intra", 0, r->intra, truth->intra, bound * one);
+    check_number(out, &out->loss, "total", 0, r->total, truth->total, bound, size);
+    check_number(out, &out->loss, "kd", 0, r->kd, truth->kd, bound, size);
+    check_number(out, &out->terms, "inter", 0, r->inter, truth->inter, bound, one);
+    check_number(out, &out->terms, "intra", 0, r->intra, truth->intra, bound, one);
 }
 
 void compare(const problem *p, const call *how, const plain_result *truth, const answer *got,

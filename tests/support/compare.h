@@ -5,9 +5,13 @@
 #include "call.h"
 #include "plain.h"
 
-// Worst error found, in units of what is allowed: up to 1 is fine.
+typedef struct worst {
+    double ratio; // the error over what is allowed: up to 1 is fine
+    double error; // the error over the size of the number's parts
+} worst;
+
 typedef struct verdict {
-    double loss, terms, grad;
+    worst loss, terms, grad;
     int wrong;         // something is over its bound, or not as it should be
     char message[320]; // the first such thing
 } verdict;
