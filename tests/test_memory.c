@@ -275,7 +275,7 @@ START_TEST(unaligned) {
                 free(memory);
             }
             ck_assert_double_eq(totals[0], totals[1]);
-            ck_assert_int_eq(memcmp(grads[0], grads[1], sizeof grads[0]), 0);
+            ck_assert(same_bytes(grads[0], grads[1], sizeof grads[0]));
             problem_free(&p);
         }
     }

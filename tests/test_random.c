@@ -180,6 +180,18 @@ START_TEST(float64) {
 }
 END_TEST
 
+// The vocabularies of language models.
+START_TEST(large_vocabulary) {
+    static const int64_t sizes[] = {32000, 151936};
+    for (int64_t i = 0; i < effort(4); ++i) {
+        rng r = {500000u + 1000u * (uint64_t)_i + (uint64_t)i};
+        const plan shape = {sizes[_i / 2], 2, 1, _i % 2 ? GDKD_BF16 : GDKD_F32,
+                            _i % 2 ? GDKD_BF16 : GDKD_F32};
+        run_seed(rng_bits(&r), &shape);
+    }
+}
+END_TEST
+
 // Every pair of types.
 START_TEST(type_pairs) {
     for (int64_t i = 0; i < effort(30); ++i) {
@@ -247,6 +259,7 @@ int main(void) {
     tcase_set_timeout(tcase, 900);
     tcase_add_loop_test(tcase, float32, 0, CLASS_COUNTS);
     tcase_add_loop_test(tcase, float64, 0, CLASS_COUNTS);
+    tcase_add_loop_test(tcase, large_vocabulary, 0, 4);
     tcase_add_loop_test(tcase, type_pairs, 0, 16);
     tcase_add_loop_test(tcase, inner_dimension, 0, 5);
     tcase_add_loop_test(tcase, dist, GDKD_F32, GDKD_F16 + 1);

@@ -64,9 +64,9 @@ static int32_t kl_param(mapping *m) {
     return word_param(m, "kl", words, GDKD_KL_FORWARD); // in the order of GDKD_KL_*
 }
 
-static void *needed(mapping *m, const void *array, const char *key) {
+static int needed(mapping *m, const void *array, const char *key) {
     if (!array) refuse(m, "has no line", key);
-    return (void *)(uintptr_t)array;
+    return array != NULL;
 }
 
 static int64_t *copy_ints(mapping *m, const int64_t *from, int64_t n, const char *key) {

@@ -71,7 +71,7 @@ static char *field(char **rest) {
 static void *values(reader *r, const char *key, char *rest, int64_t count, int real) {
     int64_t found = rest != NULL;
     for (const char *s = rest; s && *s; ++s) found += *s == ' ';
-    if (found != count) {
+    if (found != count || count < 1) {
         char message[96];
         snprintf(message, sizeof message, "%.16s has %lld values, its shape asks for %lld", key,
                  (long long)found, (long long)count);

@@ -24,6 +24,7 @@ static void wrong(verdict *out, const char *format, ...) {
     out->wrong = 1;
     va_list arguments;
     va_start(arguments, format);
+    // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is initialised a line above
     vsnprintf(out->message, sizeof out->message, format, arguments);
     va_end(arguments);
 }

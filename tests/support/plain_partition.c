@@ -126,6 +126,7 @@ static void by_rank(const problem *p, int64_t row, int64_t target, const int64_t
 void plain_partition(const problem *p, int64_t row, int64_t target, const int64_t *index, int64_t n,
                      uint8_t *group) {
     const uint8_t *map = p->groups && p->groups_per_row ? p->groups + row * p->classes : p->groups;
+    if (p->config.partition == GDKD_PARTITION_MAP && !map) abort();
     switch (p->config.partition) {
     case GDKD_PARTITION_ALL:
         memset(group, 0, (size_t)n);

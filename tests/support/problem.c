@@ -15,6 +15,10 @@ void *checked_calloc(size_t count, size_t size) {
     return memory;
 }
 
+int same_bytes(const void *a, const void *b, size_t n) {
+    return memcmp(a, b, n) == 0;
+}
+
 void config_defaults(gdkd_config *config) {
     memset(config, 0, sizeof *config);
     config->struct_size = (uint32_t)sizeof *config;

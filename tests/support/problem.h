@@ -27,6 +27,9 @@ void problem_free(problem *p);
 void problem_copy(problem *to, const problem *from); // all buffers are copied
 void problem_round(problem *p, int32_t student_dtype, int32_t teacher_dtype);
 
+// Whether n bytes are the same: for numbers that must agree in every bit.
+int same_bytes(const void *a, const void *b, size_t n);
+
 void *checked_calloc(size_t count, size_t size); // never NULL, also for count 0
 
 #endif
