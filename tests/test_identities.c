@@ -307,8 +307,8 @@ END_TEST
 
 START_TEST(same_bits_for_any_isa) {
     static const int32_t isas[] = {GDKD_ISA_SCALAR, GDKD_ISA_AVX2, GDKD_ISA_AVX512};
-    const int count = gdkd_isa() < 3 ? gdkd_isa() : 3;
-    for (int32_t kind = 0; kind < 72; kind += 5) bits_over(&shapes[_i], kind, 1, isas, count);
+    // On a smaller machine the larger ones are bounds that change nothing.
+    for (int32_t kind = 0; kind < 72; kind += 5) bits_over(&shapes[_i], kind, 1, isas, 3);
 }
 END_TEST
 
