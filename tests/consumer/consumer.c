@@ -1,12 +1,11 @@
-// A C99 program that uses an installed libgdkd: prints "ok" when the loss of a row against itself is
-// 0, of two different rows is not, and a bad temperature is refused.
+// A C99 program that uses an installed libgdkd: prints "ok" when the loss of a row against itself
+// is 0, of two different rows is not, and a bad temperature is refused.
 #include <gdkd.h>
 
 #include <math.h>
 #include <stdio.h>
 
-int main(void)
-{
+int main(void) {
     const float student[6] = {1.0f, 2.0f, 3.0f, 0.5f, -1.0f, 4.0f};
     const float teacher[6] = {0.0f, 2.5f, 3.5f, 1.5f, -2.0f, 3.0f};
     const int64_t target[2] = {2, 0};
