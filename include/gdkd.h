@@ -40,10 +40,12 @@
 //     an ignored row, or one of weight 0  is not read; its gradient is 0
 //     equal teacher logits at the k-th    the lower class index belongs to group 0
 //       place
+//     cross-entropy of a target at -inf   +inf; gradient finite
 //     large logits, small T               finite, to the accuracy that docs/numerics.md states
 //     -inf in the teacher (masked class)  q_i = 0: contributes 0; under a reverse or symmetric KL
 //     the
-//                                         loss is +inf, as its definition says, unless p_i = 0 too
+//                                         loss is +inf, as its definition says, unless the
+//                                         student is -inf there too
 //     -inf in both                        the class is out of the row; its gradient is 0
 //     -inf in the student only            forward and symmetric: loss +inf; gradient finite, and a
 //                                         class of p_i = 0 pulls with -q_i. Reverse: contributes 0
@@ -91,7 +93,7 @@ enum {
     GDKD_ERROR_SIZE = 4,        // outer, classes or inner: negative, or classes 0 or above 2^31 - 1
     GDKD_ERROR_OVERFLOW = 5,    // sizes or strides whose product does not fit in memory
     GDKD_ERROR_STRIDE = 6,      // a stride shorter than classes * inner
-    GDKD_ERROR_TEMPERATURE = 7,     // a temperature outside [1e-30, 1e30]
+    GDKD_ERROR_TEMPERATURE = 7, // a temperature outside [1e-30, 1e30]
     GDKD_ERROR_K = 8,           // k or k_max < 1, or a k of the table < 1
     GDKD_ERROR_ADAPTIVE = 9,    // k_ratio not finite and > 0, or k_mass outside (0, 1]
     GDKD_ERROR_WEIGHT = 10,     // a weight, scale or divisor that is not finite (divisor: and >= 0)
@@ -188,7 +190,8 @@ typedef struct gdkd_config {
     double w_low[GDKD_MAX_GROUPS];
     double kd_weight;
     double ce_weight;
-    double label_smoothing; // e in [0, 1]: CE's target distribution is (1 - e) onehot + e / C
+    double label_smoothing; // e in [0, 1]: CE's target distribution is (1 - e) onehot + e / C,
+                            // where C counts the classes whose student logit is not -inf
 
     int64_t ignore_index; // rows with this target are left out; -100 as in PyTorch by default
     int32_t target_from_teacher; // 1: without targets, the teacher's argmax (lowest index) is the
@@ -292,8 +295,8 @@ typedef struct gdkd_batch {
     const int64_t *k_table; // GDKD_K_PER_ROW: per row; GDKD_K_PER_CLASS: per class; >= 1
     const uint8_t *groups;  // GDKD_PARTITION_MAP: the group of each class
     int64_t groups_stride;  // 0: one map of C entries for all rows; otherwise a map per row, laid
-                           // out as the logits, [outer][classes][inner], groups_stride (>= classes
-                           // * inner) per outer
+                            // out as the logits, [outer][classes][inner], groups_stride (>= classes
+                            // * inner) per outer
     const double *low_weight; // low_weight_index: per row or per class
     const double *row_weight; // per row, finite; NULL: all 1
 } gdkd_batch;
@@ -317,7 +320,8 @@ typedef struct gdkd_result {
     int64_t grad_stride; // elements from one outer to the next; 0: classes * inner. Elements
                          // between the rows' ends and the stride are not touched
     double grad_scale; // the gradient is multiplied by this (loss scaling, 1 / accumulation steps)
-    double *row_loss;  // per row: its loss before reduction (0 where not read); NULL: not wanted
+    double *row_loss; // per row: its loss before row_weight and reduction (0 where not read); NULL:
+                      // not wanted
 
     // Out. The terms are reduced like the total (a mean with MEAN; a sum with SUM and NONE) and
     // stand before their weights, the factor T^2 included: total = ce_weight ce + kd_weight kd, and
@@ -376,6 +380,7 @@ GDKD_API gdkd_status gdkd_loss(const gdkd_config *config, const gdkd_batch *batc
 //     inter = T^2 (1 - mean over rows r(Y_row, Z_row))
 //     intra = T^2 (1 - mean over classes r(Y_class, Z_class))
 //     total = beta inter + gamma intra
+// where a row or class without variation correlates 0 with anything (so C = 1 gives inter = T^2).
 // It correlates over the batch, so ignored rows are left out of the matrices (a target is only
 // read for that, and may be NULL), and row weights are refused (GDKD_ERROR_WEIGHT).
 typedef struct gdkd_dist_config {

@@ -1,4 +1,256 @@
-#include "gdkd.h"
-gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch,
-                               gdkd_result *result, void *workspace, size_t workspace_bytes){(void)config;(void)batch;(void)result;(void)workspace;(void)workspace_bytes;return GDKD_ERROR_NULL;}
-size_t gdkd_dist_workspace_size(const gdkd_dist_config *config, const gdkd_batch *batch){(void)config;(void)batch;return 0;}
+// DIST: correlation of the two softmaxes along rows and along classes (arXiv 2205.10536).
+//
+// With Y, Z the softmaxes and ~ their deviations from the mean of the row (or of the class):
+//     r = <Y~, Z~> / (|Y~| |Z~| + eps),   dr/dY = Z~ / D - <Y~, Z~> |Z~| Y~ / (|Y~| D^2),  D = |Y~| |Z~| + eps
+// (the projection that the mean brings is no change, since both deviations sum to 0), and back through
+// the softmax dL/ds = Y (G - <G, Y>) / T. Everything in double; no matrix is kept: a softmax is formed anew
+// from its row's log-sum-exp wherever it is needed. Threads share out rows, or ranges of classes, so that
+// every number is summed by one thread in one order.
+#include "plan.h"
+
+#include <omp.h>
+#include <stdlib.h>
+
+static const double cosine_epsilon = 1e-8; // ZaberKo/GDKD's cosine_similarity
+
+// Log-sum-exps of a row, or means of a class, and the products of deviations.
+typedef struct {
+    double s, t;
+    double yy, zz, yz;
+} moments;
+
+typedef struct {
+    const gdkd_dist_config *config;
+    const gdkd_batch *batch;
+    gdkd_result *result;
+    int64_t rows, rows_used, student_stride, teacher_stride, grad_stride;
+    int threads;
+    moments *row, *class_;
+    double *line; // two rows per thread
+} dist;
+
+static bool finite(double x) { return x - x == 0; }
+
+static bool used(const dist *d, int64_t row) {
+    return !d->batch->target || gdkd_target_of(d->batch, row) != d->config->ignore_index;
+}
+
+// Classes [from, from + count) of a row, as softmax logits x = s / T.
+static void load(const dist *d, int64_t row, bool student, int64_t from, int64_t count, double *out) {
+    const gdkd_batch *b = d->batch;
+    const int32_t dtype = student ? b->student_dtype : b->teacher_dtype;
+    const int64_t stride = student ? d->student_stride : d->teacher_stride;
+    const int64_t at = row / b->inner * stride + row % b->inner + from * b->inner;
+    const char *data = student ? b->student : b->teacher;
+    gdkd_strided in = {data + (size_t)at * gdkd_dtype_size(dtype), dtype, b->inner};
+    gdkd_gather_f64(&in, count, out);
+}
+
+static double log_sum_exp(const double *x, int64_t n, double t) {
+    double top = x[0], sum = 0;
+    for (int64_t i = 1; i < n; i++) top = x[i] > top ? x[i] : top;
+    for (int64_t i = 0; i < n; i++) sum += exp((x[i] - top) / t);
+    return top / t + log(sum);
+}
+
+static void to_softmax(double *x, int64_t n, double t, double log_sum) {
+    for (int64_t i = 0; i < n; i++) x[i] = exp(x[i] / t - log_sum);
+}
+
+static void add_products(moments *m, double y, double z) {
+    m->yy += y * y;
+    m->zz += z * z;
+    m->yz += y * z;
+}
+
+static double correlation(const moments *m) { return m->yz / (sqrt(m->yy) * sqrt(m->zz) + cosine_epsilon); }
+
+static void measure_row(const dist *d, int64_t row, double *y, double *z) {
+    const int64_t n = d->batch->classes;
+    const double t = d->config->temperature, mean = 1 / (double)n;
+    moments *m = &d->row[row];
+    load(d, row, true, 0, n, y);
+    load(d, row, false, 0, n, z);
+    *m = (moments){.s = log_sum_exp(y, n, t), .t = log_sum_exp(z, n, t)};
+    to_softmax(y, n, t, m->s);
+    to_softmax(z, n, t, m->t);
+    for (int64_t i = 0; i < n; i++) add_products(m, y[i] - mean, z[i] - mean);
+}
+
+enum { CLASS_RANGE = 256 }; // classes that a thread follows through all rows at a time
+
+static void measure_classes(const dist *d, int64_t from, int64_t count) {
+    double y[CLASS_RANGE], z[CLASS_RANGE];
+    const double t = d->config->temperature;
+    for (int64_t i = 0; i < count; i++) d->class_[from + i] = (moments){0};
+    for (int pass = 0; pass < 2; pass++) { // means, then deviations from them
+        for (int64_t row = 0; row < d->rows; row++) {
+            if (!used(d, row)) continue;
+            load(d, row, true, from, count, y);
+            load(d, row, false, from, count, z);
+            to_softmax(y, count, t, d->row[row].s);
+            to_softmax(z, count, t, d->row[row].t);
+            for (int64_t i = 0; i < count; i++) {
+                moments *m = &d->class_[from + i];
+                if (pass == 0) {
+                    m->s += y[i] / (double)d->rows_used;
+                    m->t += z[i] / (double)d->rows_used;
+                } else {
+                    add_products(m, y[i] - m->s, z[i] - m->t);
+                }
+            }
+        }
+    }
+}
+
+// dr/dY for deviations y, z of a row or class.
+static double slope(const moments *m, double y, double z) {
+    const double a = sqrt(m->yy), b = sqrt(m->zz), denominator = a * b + cosine_epsilon;
+    return z / denominator - (a > 0 ? m->yz * b * y / (a * denominator * denominator) : 0);
+}
+
+static void gradient_row(const dist *d, int64_t row, double factor, double *y, double *z) {
+    const gdkd_batch *b = d->batch;
+    const int64_t n = b->classes;
+    const double t = d->config->temperature, mean = 1 / (double)n;
+    const double inter = -d->config->beta * factor / (double)d->rows_used, intra = -d->config->gamma * factor / (double)n;
+    const int64_t at = row / b->inner * d->grad_stride + row % b->inner;
+    char *out = (char *)d->result->grad + (size_t)at * gdkd_dtype_size(b->student_dtype);
+    if (!used(d, row)) {
+        for (int64_t i = 0; i < n; i++) y[i] = 0;
+        if (!d->result->accumulate) gdkd_scatter_f64(y, n, false, out, b->student_dtype, b->inner);
+        return;
+    }
+    load(d, row, true, 0, n, y);
+    load(d, row, false, 0, n, z);
+    to_softmax(y, n, t, d->row[row].s);
+    to_softmax(z, n, t, d->row[row].t);
+    double dot = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const moments *c = &d->class_[i];
+        z[i] = inter * slope(&d->row[row], y[i] - mean, z[i] - mean) + intra * slope(c, y[i] - c->s, z[i] - c->t);
+        dot += z[i] * y[i];
+    }
+    for (int64_t i = 0; i < n; i++) y[i] = d->result->grad_scale / t * y[i] * (z[i] - dot);
+    gdkd_scatter_f64(y, n, d->result->accumulate != 0, out, b->student_dtype, b->inner);
+}
+
+// Calls work on each thread; one alone without a team, whose making may allocate.
+typedef void share(const dist *d, int thread, double factor);
+
+static void on_threads(const dist *d, share *work, double factor) {
+    if (d->threads == 1) {
+        work(d, 0, factor);
+    } else {
+#pragma omp parallel num_threads(d->threads)
+        work(d, omp_get_thread_num(), factor);
+    }
+}
+
+static void measure_rows(const dist *d, int thread, double factor) {
+    (void)factor;
+    double *y = d->line + 2 * d->batch->classes * thread;
+    for (int64_t row = thread; row < d->rows; row += d->threads)
+        if (used(d, row)) measure_row(d, row, y, y + d->batch->classes);
+}
+
+static void measure_ranges(const dist *d, int thread, double factor) {
+    (void)factor;
+    const int64_t n = d->batch->classes;
+    for (int64_t from = (int64_t)thread * CLASS_RANGE; from < n; from += (int64_t)d->threads * CLASS_RANGE)
+        measure_classes(d, from, n - from < CLASS_RANGE ? n - from : CLASS_RANGE);
+}
+
+static void write_rows(const dist *d, int thread, double factor) {
+    double *y = d->line + 2 * d->batch->classes * thread;
+    for (int64_t row = thread; row < d->rows; row += d->threads)
+        gradient_row(d, row, factor, y, y + d->batch->classes);
+}
+
+static void run(const dist *d) {
+    gdkd_result *r = d->result;
+    const gdkd_dist_config *c = d->config;
+    const double factor = c->temperature_squared ? c->temperature * c->temperature : 1;
+    double rows = 0, classes = 0;
+    if (d->rows_used > 0) {
+        on_threads(d, measure_rows, factor);
+        on_threads(d, measure_ranges, factor);
+    }
+    for (int64_t row = 0; row < d->rows; row++)
+        if (used(d, row)) rows += correlation(&d->row[row]);
+    for (int64_t i = 0; i < d->batch->classes && d->rows_used > 0; i++) classes += correlation(&d->class_[i]);
+    const double n = (double)d->batch->classes;
+    r->inter = d->rows_used > 0 ? factor * (1 - rows / (double)d->rows_used) : 0;
+    r->intra = d->rows_used > 0 ? factor * (1 - classes / n) : 0;
+    r->total = r->kd = c->beta * r->inter + c->gamma * r->intra;
+    r->divisor = 1;
+    r->rows_used = d->rows_used;
+    r->rows_nonfinite = 0;
+    r->first_nonfinite = -1;
+    for (int64_t row = 0; row < d->rows; row++) {
+        if (!used(d, row) || finite(correlation(&d->row[row]))) continue;
+        if (r->rows_nonfinite++ == 0) r->first_nonfinite = row;
+    }
+    if (r->grad) on_threads(d, write_rows, factor);
+}
+
+// --- The calls ----------------------------------------------------------------------------------------------
+
+// The batch is checked by the rules of gdkd_loss, as one whose loss is KD.
+static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *batch, gdkd_result *result, dist *d) {
+    if (!config || !batch) return GDKD_ERROR_NULL;
+    if (config->struct_size != sizeof *config) return GDKD_ERROR_STRUCT_SIZE;
+    gdkd_config kd;
+    gdkd_config_kd(&kd, sizeof kd, config->temperature);
+    kd.temperature_squared = config->temperature_squared;
+    kd.ignore_index = config->ignore_index;
+    kd.num_threads = config->num_threads;
+    plan p;
+    gdkd_status status = gdkd_plan(&kd, batch, result, &p);
+    if (status != GDKD_OK) return status;
+    if (!finite(config->beta) || !finite(config->gamma) || batch->row_weight) return GDKD_ERROR_WEIGHT;
+    *d = (dist){.config = config,
+                .batch = batch,
+                .result = result,
+                .rows = p.rows,
+                .student_stride = p.student_stride,
+                .teacher_stride = p.teacher_stride,
+                .grad_stride = p.grad_stride,
+                .threads = p.threads};
+    if (!result) return GDKD_OK;
+    status = gdkd_plan_rows(&p);
+    d->rows_used = p.rows_used;
+    return status;
+}
+
+static size_t workspace_bytes_of(const dist *d) {
+    const size_t rows = (size_t)d->rows, classes = (size_t)d->batch->classes;
+    return sizeof(double) + sizeof(moments) * (rows + classes) + 2 * sizeof(double) * classes * (size_t)d->threads;
+}
+
+size_t gdkd_dist_workspace_size(const gdkd_dist_config *config, const gdkd_batch *batch) {
+    dist d;
+    return resolve(config, batch, NULL, &d) == GDKD_OK ? workspace_bytes_of(&d) : 0;
+}
+
+gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch, gdkd_result *result, void *workspace,
+                      size_t workspace_bytes) {
+    if (!result) return GDKD_ERROR_NULL;
+    if (result->struct_size != sizeof *result) return GDKD_ERROR_STRUCT_SIZE;
+    result->error_row = -1;
+    dist d;
+    gdkd_status status = resolve(config, batch, result, &d);
+    if (status != GDKD_OK) return status;
+    const size_t bytes = workspace_bytes_of(&d);
+    if (workspace && workspace_bytes < bytes) return GDKD_ERROR_WORKSPACE;
+    void *own = workspace ? NULL : malloc(bytes);
+    if (!workspace && !own) return GDKD_ERROR_MEMORY;
+
+    const uintptr_t start = (uintptr_t)(workspace ? workspace : own), misfit = start % sizeof(double);
+    d.row = (moments *)(void *)((char *)(workspace ? workspace : own) + (misfit ? sizeof(double) - misfit : 0));
+    d.class_ = d.row + d.rows;
+    d.line = (double *)(d.class_ + batch->classes);
+    run(&d);
+    free(own);
+    return GDKD_OK;
+}

@@ -107,6 +107,7 @@ static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
     x->tile_s = p->copy_student ? carve(w, tile) : NULL;
     x->tile_t = p->copy_teacher ? carve(w, tile) : NULL;
     x->tile_g = p->copy_grad ? carve(w, tile) : NULL;
+    x->tile_map = p->copy_map ? carve(w, classes * (size_t)p->block_rows) : NULL;
     x->row_s = carve(w, row);
     x->row_t = carve(w, row);
     x->row_g = carve(w, row);
@@ -122,7 +123,7 @@ static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
 // number of threads and the tiles of a call must not exceed what was counted, hence the larger route.
 size_t gdkd_plan_workspace(const plan *p) {
     carver w = {NULL, ALIGNMENT}; // room to align the start
-    carve(&w, sizeof(totals) * (size_t)(p->chunks > 0 ? p->chunks : 1));
+    carve(&w, sizeof(totals) * MOST_CHUNKS);
     for (int t = 0; t < p->threads; t++) {
         scratch x;
         block *b;
@@ -161,6 +162,12 @@ static void *grad_row(const plan *p, int64_t row) {
 static const uint8_t *map_of_row(const plan *p, int64_t row) {
     const gdkd_batch *b = p->batch;
     return b->groups_stride == 0 ? b->groups : b->groups + offset_of(p, row, b->groups_stride);
+}
+
+static void gather_map(const plan *p, int64_t row, uint8_t *out, int64_t out_step) {
+    const uint8_t *map = map_of_row(p, row);
+    const int64_t step = p->batch->groups_stride == 0 ? 1 : p->batch->inner;
+    for (int64_t i = 0; i < p->c.classes; i++) out[i * out_step] = map[i * step];
 }
 
 static int32_t target_of_row(const plan *p, int64_t row) {
@@ -216,12 +223,13 @@ static void place_across(const plan *p, block *b, const scratch *x, int64_t firs
         gdkd_strided s = student_row(p, first + l), t = teacher_row(p, first + l);
         if (p->copy_student) gdkd_gather_f32(&s, p->c.classes, x->tile_s + l, BLOCK_ROWS);
         if (p->copy_teacher) gdkd_gather_f32(&t, p->c.classes, x->tile_t + l, BLOCK_ROWS);
+        if (p->copy_map) gather_map(p, first + l, x->tile_map + l, BLOCK_ROWS);
     }
     b->g = !p->result->grad ? NULL : p->copy_grad ? (void *)x->tile_g : grad_row(p, first);
     b->accumulate = p->result->accumulate && !p->copy_grad;
     b->map_shared = p->needs_groups && batch->groups_stride == 0;
-    b->map_step = b->map_shared ? 1 : batch->inner;
-    b->map = p->needs_groups ? map_of_row(p, first) : NULL;
+    b->map_step = b->map_shared ? 1 : p->copy_map ? BLOCK_ROWS : batch->inner;
+    b->map = !p->needs_groups ? NULL : p->copy_map ? x->tile_map : map_of_row(p, first);
 }
 
 static void place_rows(const plan *p, block *b, const scratch *x, int64_t first) {
@@ -234,7 +242,10 @@ static void place_rows(const plan *p, block *b, const scratch *x, int64_t first)
         if (p->copy_student) gdkd_gather_f32(&s, classes, x->tile_s + l * classes, 1);
         if (p->copy_teacher) gdkd_gather_f32(&t, classes, x->tile_t + l * classes, 1);
         if (p->result->grad) b->g_row[l] = p->copy_grad ? x->tile_g + l * classes : grad_row(p, first + l);
-        b->map_row[l] = p->needs_groups ? map_of_row(p, first + l) : NULL;
+        if (p->copy_map) gather_map(p, first + l, x->tile_map + l * classes, 1);
+        b->map_row[l] = !p->needs_groups ? NULL
+                        : p->copy_map    ? x->tile_map + l * classes
+                                         : map_of_row(p, first + l);
     }
     b->accumulate = p->result->accumulate && !p->copy_grad;
 }
@@ -244,10 +255,7 @@ static void load_exact_row(const plan *p, const scratch *x, int64_t row) {
     gdkd_gather_f64(&s, p->c.classes, x->row_s);
     if (!p->c.kd) return;
     gdkd_gather_f64(&t, p->c.classes, x->row_t);
-    if (!p->needs_groups) return;
-    const uint8_t *map = map_of_row(p, row);
-    const int64_t step = p->batch->groups_stride == 0 ? 1 : p->batch->inner;
-    for (int64_t i = 0; i < p->c.classes; i++) x->map[i] = map[i * step];
+    if (p->needs_groups) gather_map(p, row, x->map, 1);
 }
 
 static void block_sums(const plan *p, block *b, const scratch *x, int64_t first) {
@@ -304,13 +312,14 @@ static void block_gradient(const plan *p, block *b, const scratch *x, int64_t fi
                              p->batch->student_dtype, p->batch->inner);
     }
     if (!p->result->grad) return;
-    if (p->shape == SHAPE_ROWS)
-        k->rows_gradient(&p->c, b, x);
-    else if (p->shape != SHAPE_EXACT)
-        k->across_gradient(&p->c, b, x);
-    if (p->copy_grad) scatter_tile(p, b, x, first);
-    const bool cleared = p->shape == SHAPE_ACROSS && !p->copy_grad; // the kernel has written zeros
-    for (int l = 0; l < b->rows && !p->result->accumulate && !cleared; l++)
+    if (b->used & ~b->refused) {
+        if (p->shape == SHAPE_ROWS)
+            k->rows_gradient(&p->c, b, x);
+        else
+            k->across_gradient(&p->c, b, x);
+        if (p->copy_grad) scatter_tile(p, b, x, first);
+    }
+    for (int l = 0; l < b->rows && !p->result->accumulate; l++)
         if (!(b->used >> l & 1U)) clear_gradient(p, first + l);
 }
 
@@ -350,10 +359,20 @@ static void run_chunk(const plan *p, block *b, const scratch *x, int chunk, tota
     for (int64_t i = from; i < to; i++) run_numbered_block(p, b, x, i, sum);
 }
 
+// One thread's share of the chunks. They are dealt out beforehand: all cost about the same.
+static void run_share(const plan *p, char *piece, int thread, totals *sums) {
+    carver mine = {piece, 0};
+    scratch x;
+    block *b;
+    carve_thread(p, &mine, &x, &b);
+    memset(b, 0, sizeof *b); // lanes without a row are computed too, and must hold numbers
+    for (int chunk = thread; chunk < p->chunks; chunk += p->threads) run_chunk(p, b, &x, chunk, &sums[chunk]);
+}
+
 void gdkd_run(const plan *p, void *workspace) {
     carver w = {(char *)workspace, 0};
     w.used = (ALIGNMENT - (uintptr_t)workspace % ALIGNMENT) % ALIGNMENT;
-    totals *sums = carve(&w, sizeof *sums * (size_t)(p->chunks > 0 ? p->chunks : 1));
+    totals *sums = carve(&w, sizeof *sums * MOST_CHUNKS);
     carver measure = {NULL, 0};
     scratch ignored;
     block *none;
@@ -361,15 +380,12 @@ void gdkd_run(const plan *p, void *workspace) {
     char *pieces = w.start + w.used;
     const size_t piece = measure.used;
 
-#pragma omp parallel num_threads(p->threads) if (p->threads > 1)
-    {
-        carver mine = {pieces + piece * (size_t)omp_get_thread_num(), 0};
-        scratch x;
-        block *b;
-        carve_thread(p, &mine, &x, &b);
-        memset(b, 0, sizeof *b); // lanes without a row are computed too, and must hold numbers
-#pragma omp for schedule(dynamic, 1)
-        for (int chunk = 0; chunk < p->chunks; chunk++) run_chunk(p, b, &x, chunk, &sums[chunk]);
+    // One thread alone needs no team: the OpenMP run-time may allocate to make one.
+    if (p->threads == 1) {
+        run_share(p, pieces, 0, sums);
+    } else {
+#pragma omp parallel num_threads(p->threads)
+        run_share(p, pieces + piece * (size_t)omp_get_thread_num(), omp_get_thread_num(), sums);
     }
 
     totals sum = {0};

@@ -104,11 +104,25 @@ static inline const double *low_teacher(const criterion *c, const scratch *x) {
     return c->standardize != GDKD_STANDARDIZE_NONE ? x->standard_t : x->row_t;
 }
 
+// The teacher as the partition sees it: classes that are -inf in both models are out of the row, and so are
+// kept from the lowest k. Returns their number.
+static inline int32_t ranked_teacher(const criterion *c, const scratch *x, double *t) {
+    int32_t gone = 0;
+    for (int32_t i = 0; i < c->classes; i++) {
+        bool out = !is_there(x->row_s[i]) && !is_there(x->row_t[i]);
+        t[i] = out && c->partition == GDKD_PARTITION_BOTTOM ? (double)INFINITY : x->row_t[i];
+        gone += out;
+    }
+    return gone;
+}
+
 static inline void exact_prepare(const criterion *c, block *b, int lane, const scratch *x) {
     if (c->partition != GDKD_PARTITION_MAP) {
         int32_t best[MAX_GROUPS];
-        split_row(c, b, lane, x->row_t, x, best);
-        draw_map(c, b, lane, x->row_t, x->map);
+        double *ranked = x->standard_t;
+        int32_t gone = ranked_teacher(c, x, ranked);
+        split_row(c, b, lane, ranked, gone, x, best);
+        draw_map(c, b, lane, ranked, x->map);
     }
     if (c->standardize != GDKD_STANDARDIZE_NONE) {
         standardise(c, x->row_s, x->map, x->standard_s);

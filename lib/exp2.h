@@ -32,16 +32,25 @@ static const real exp2_coefficient[] = {
 #endif
 enum { EXP2_DEGREE = sizeof exp2_coefficient / sizeof *exp2_coefficient };
 
+// exp(d / T) = unit + part, unit = 2^n and part = 2^n (2^f - 1). The sum of the two is the rounded result; sums
+// of many are better kept apart: units add up without rounding, and the error of a part is but a fraction
+// of the result's last place.
+typedef struct {
+    vec unit, part;
+} v_power;
+
 // The bounds stand first in max and min, so that a NaN passes through both.
-LARGE_OP vec v_exp(vec d, v_scale c) {
+LARGE_OP v_power v_exp(vec d, v_scale c) {
     d = v_min(c.max, v_max(c.min, d));
     vec shifted = v_fma(d, c.hi, v_splat(MAGIC));
     vec n = v_sub(shifted, v_splat(MAGIC));
     vec f = v_fma(d, c.lo, v_fms(d, c.hi, n));
     vec p = v_splat(exp2_coefficient[EXP2_DEGREE - 1]);
     for (int i = EXP2_DEGREE - 2; i >= 0; i--) p = v_fma(p, f, v_splat(exp2_coefficient[i]));
-    p = v_fma(p, f, v_splat(1));
-    return v_mul(p, v_shift_to_exponent(shifted));
+    vec unit = v_shift_to_exponent(shifted);
+    return (v_power){unit, v_mul(unit, v_mul(p, f))};
 }
+
+OP vec v_whole(v_power e) { return v_add(e.unit, e.part); }
 
 #endif

@@ -13,9 +13,6 @@
 #include <math.h>
 #include <string.h>
 
-// The least loss, in units of its weights, that float sums give to the accuracy promised.
-#define SMALL_LOSS 0.02
-
 #define FOR_LANES for (int l = 0; l < BLOCK_ROWS; l++)
 
 static inline double from_bits(uint64_t bits) {

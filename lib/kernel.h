@@ -113,6 +113,7 @@ typedef struct {
 // BLOCK_ROWS times as many.
 typedef struct {
     float *tile_s, *tile_t, *tile_g;              // gathered or converted logits, and their gradient
+    uint8_t *tile_map;                            // likewise, the groups
     double *row_s, *row_t, *row_g;                // one row in double
     double *standard_s, *standard_t, *standard_g; // the same, standardised
     void *select_value;                           // for the wider type

@@ -8,7 +8,6 @@
 enum {
     GATHER_CLASSES = 128,      // up to here consecutive classes are gathered into lanes across rows
     ACROSS_COPY_CLASSES = 1024, // up to here a tile of BLOCK_ROWS rows is copied for lanes across rows
-    MOST_CHUNKS = 128,
     WORK_PER_THREAD = 16384 // elements below which a further thread costs more than it brings
 };
 
@@ -69,18 +68,12 @@ static int groups_of_partition(int32_t partition) {
     }
 }
 
-static bool any_weight(const gdkd_config *c) {
-    bool any = c->partition != GDKD_PARTITION_ALL && c->w_high != 0;
-    for (int g = 0; g < groups_of_partition(c->partition); g++) any = any || c->w_low[g] != 0;
-    return any && c->kd_weight != 0;
-}
-
 static void resolve_criterion(const gdkd_config *from, int32_t classes, bool norms, criterion *c) {
     const double t = from->temperature, tt = from->teacher_temperature != 0 ? from->teacher_temperature : t;
     *c = (criterion){
         .classes = classes,
         .partition = from->partition,
-        .kd = any_weight(from),
+        .kd = from->kd_weight != 0,
         .ce = from->ce_weight != 0,
         .k_rule = from->k_rule,
         .k_max = from->k_max,
@@ -218,6 +211,7 @@ static void choose_route(plan *p) {
     p->copy_student = p->shape != SHAPE_EXACT && (stepped || !student_float);
     p->copy_teacher = p->shape != SHAPE_EXACT && p->c.kd && (stepped || !teacher_float);
     p->copy_grad = p->copy_student;
+    p->copy_map = p->needs_groups && b->groups_stride != 0 && stepped;
 
     // Long rows fill the caches by themselves; short ones share the cost of finishing a block.
     const bool along = p->shape == SHAPE_ROWS || p->shape == SHAPE_EXACT;

@@ -5,6 +5,9 @@
 #include "convert.h"
 #include "kernel.h"
 
+// Runs of blocks whose sums are kept apart, at most.
+enum { MOST_CHUNKS = 128 };
+
 // How the rows reach the kernels.
 typedef enum {
     SHAPE_ROWS,     // one after the other, lanes along the classes
@@ -21,11 +24,11 @@ typedef struct {
     gdkd_result *result; // NULL when only the workspace is asked for
     plan_shape shape;
     int64_t rows, student_stride, teacher_stride, grad_stride;
-    bool copy_student, copy_teacher, copy_grad; // not where and what the kernels read or write
+    bool copy_student, copy_teacher, copy_grad, copy_map; // not where or what the kernels want
     bool needs_target, needs_groups;
     int block_rows;  // rows of a block
     int64_t blocks;
-    int chunks;      // runs of blocks whose sums are kept apart; depends on the shape alone
+    int chunks;      // depends on the shape alone, not on the threads
     int threads;
     int64_t rows_used;
     double weight_sum; // of the used rows

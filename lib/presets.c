@@ -86,9 +86,9 @@ gdkd_status gdkd_config_gdkd_autok(gdkd_config *config, size_t struct_size, doub
 gdkd_status gdkd_config_gdkd_autow(gdkd_config *config, size_t struct_size, double temperature,
                                    int64_t k, int32_t version, double w1, double w2) {
     static const uint32_t scaled[] = {0, 0x3, 0x2, 0x1};
+    if (version < 1 || version > 3) return GDKD_ERROR_ENUM;
     gdkd_status status = gdkd_config_gdkd(config, struct_size, temperature, k, 1, w1, w2);
     if (status != GDKD_OK) return status;
-    if (version < 1 || version > 3) return GDKD_ERROR_ENUM;
     config->mass_scaled_groups = scaled[version];
     return GDKD_OK;
 }

@@ -167,29 +167,28 @@ static inline void sort_ascending(real *x, int32_t n) {
     }
 }
 
-// GDKD_K_RATIO and GDKD_K_MASS, in double from the raw teacher.
-static inline int64_t adaptive_k(const criterion *c, const real *t, int32_t n, const scratch *room) {
+// GDKD_K_RATIO and GDKD_K_MASS, from the raw teacher. gone: classes that are -inf in both models, which are
+// out of the row; they come first in the order. Sums are kept relative to the newest, largest value, so
+// that nothing underflows that counts.
+static inline int64_t adaptive_k(const criterion *c, const real *t, int32_t n, int32_t gone, const scratch *room) {
     real *v = room->select_value;
     for (int32_t i = 0; i < n; i++) v[i] = t[i] == t[i] ? t[i] : (real)-INFINITY;
     sort_ascending(v, n);
-    const double top = (double)v[n - 1];
-    double sum = 0, total = 0;
+    double sum = 0, rest = 0;
     int64_t k = 1;
-    if (c->k_rule == GDKD_K_RATIO) {
-        for (int32_t j = 0; j < n; j++) {
-            double e = exp(((double)v[j] - top) * c->inv_tt);
-            sum += e;
-            if (e * (j + 1) >= c->k_ratio * sum && sum > 0) {
-                k = n - j;
-                break;
-            }
-        }
-    } else {
-        for (int32_t j = 0; j < n; j++) total += exp(((double)v[j] - top) * c->inv_tt);
-        for (int32_t j = n - 1; j >= 0; j--) {
-            sum += exp(((double)v[j] - top) * c->inv_tt);
+    for (int32_t j = gone; j < n; j++) {
+        double step = j > gone && v[j] > v[j - 1] ? exp(((double)v[j - 1] - (double)v[j]) * c->inv_tt) : 1;
+        sum = sum * step + (v[j] > (real)-INFINITY ? 1 : 0);
+        if (c->k_rule == GDKD_K_RATIO && sum > 0 && j - gone + 1 >= c->k_ratio * sum) {
             k = n - j;
-            if (sum >= c->k_mass * total) break;
+            break;
+        }
+    }
+    if (c->k_rule == GDKD_K_MASS) { // sum is now the whole, relative to the largest
+        for (int32_t j = n - 1; j >= gone; j--) {
+            rest += exp(((double)v[j] - (double)v[n - 1]) * c->inv_tt);
+            k = n - j;
+            if (rest >= c->k_mass * sum) break;
         }
     }
     return k < c->k_max ? k : c->k_max;

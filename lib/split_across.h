@@ -94,7 +94,7 @@ static inline void split_lanes_alone(const criterion *c, block *b, const scratch
             t[at] = ((const real *)b->t)[at * b->t_step + l];
         }
         int32_t best[MAX_GROUPS];
-        split_row(c, b, l, t, x, best);
+        split_row(c, b, l, t, 0, x, best);
         refer_row(c, b, l, s, t, best);
     }
 }
@@ -122,7 +122,10 @@ static inline void split_across_k(const criterion *c, block *b, const scratch *x
         rank_values(c, b, ACROSS_RANKS, sign, none, rank);
     ranking values;
     for (int r = 0; r < (most <= 5 ? 6 : ACROSS_RANKS); r++) v_store(values[r], rank[r]);
-    for (int l = 0; l < BLOCK_ROWS; l++) border_of_lane(c, b, l, values);
+    for (int l = 0; l < BLOCK_ROWS; l++) {
+        for (int g = 0; g < c->groups; g++) b->low_sums.ref_t[g][l] = 0;
+        if (b->used >> l & 1U) border_of_lane(c, b, l, values);
+    }
     if (bottom) {
         rank_values(c, b, 1, v_splat(1), none, rank);
         v_to_doubles(b->low_sums.ref_t[1], rank[0]);

@@ -9,17 +9,18 @@
 #include "select_body.h"
 #include "walk.h"
 
-static inline int64_t k_of_row(const criterion *c, const block *b, int lane, const real *t, const scratch *x) {
-    return c->k_rule >= GDKD_K_RATIO ? adaptive_k(c, t, c->classes, x) : b->k[lane];
+static inline int64_t k_of_row(const criterion *c, const block *b, int lane, const real *t, int32_t gone,
+                               const scratch *x) {
+    return c->k_rule >= GDKD_K_RATIO ? adaptive_k(c, t, c->classes, gone, x) : b->k[lane];
 }
 
-// Fills the borders of one row and the best class of each group (-1: an empty group).
-static inline void split_row(const criterion *c, block *b, int lane, const real *t, const scratch *x,
-                             int32_t *best) {
+// Fills the borders of one row and the best class of each group (-1: an empty group). gone: see adaptive_k.
+static inline void split_row(const criterion *c, block *b, int lane, const real *t, int32_t gone,
+                             const scratch *x, int32_t *best) {
     const int32_t n = c->classes;
     const int64_t k = c->partition == GDKD_PARTITION_ALL || c->partition == GDKD_PARTITION_TARGET
                           ? 1
-                          : k_of_row(c, b, lane, t, x);
+                          : k_of_row(c, b, lane, t, gone, x);
     const selection top = select_class(t, n, k, c->partition == GDKD_PARTITION_BOTTOM ? -1 : 1, x);
     b->bound[lane] = (double)top.kth;
     b->last[lane] = top.last;
@@ -87,7 +88,7 @@ static inline void split_and_refer(const criterion *c, block *b, int lane, const
         refer_map(c, &b->low_sums, lane, s, t, map);
     } else {
         int32_t best[MAX_GROUPS];
-        split_row(c, b, lane, t, x, best);
+        split_row(c, b, lane, t, 0, x, best);
         refer_row(c, b, lane, s, t, best);
     }
 }

@@ -8,8 +8,9 @@
 #include "exp2.h"
 #include "walk.h"
 
-// So many steps are added up in a vector before it goes into doubles.
-enum { STEPS_PER_FLUSH = 64 };
+// So many steps are added up in a vector before it goes into doubles. In the rows shape a step adds one class
+// in sixteen, in the across shape every class: there the rounding of the sums would be the largest error.
+enum { STEPS_PER_FLUSH = 64, STEPS_PER_FLUSH_ACROSS = 4 };
 
 typedef struct {
     borders at;
@@ -19,10 +20,21 @@ typedef struct {
     bool forward, reverse, with_ce; // copies: a store through a vector type might change the originals
 } sums_constants;
 
+// A sum whose terms come as unit and part (exp2.h), each added up by itself.
 typedef struct {
-    vec s[MAX_GROUPS], t[MAX_GROUPS], dot_t[MAX_GROUPS], dot_s[MAX_GROUPS];
-    vec ce, lin, num;
+    vec unit, part;
+} v_total;
+
+typedef struct {
+    v_total s[MAX_GROUPS], t[MAX_GROUPS], dot_t[MAX_GROUPS], dot_s[MAX_GROUPS];
+    v_total ce;
+    vec lin, num;
 } sums_state;
+
+OP void total_add(v_total *a, mask m, v_power e) {
+    a->unit = v_add_where(a->unit, m, e.unit);
+    a->part = v_add_where(a->part, m, e.part);
+}
 
 #ifdef REAL_IS_FLOAT
 #define SCALE(c, which) v_scale_of(&(c)->which##32)
@@ -70,15 +82,18 @@ OP log_ratio ratio_of(vec s, vec t, vec ds, vec dt, vec rho) {
 #endif
 }
 
-#ifdef REAL_IS_FLOAT
-OP vec times(vec weight, vec ratio) { return v_mul(weight, ratio); }
-#else
-// An infinite ratio stays infinite where the weight underflowed to 0.
-OP vec times(vec weight, vec ratio) {
-    vec magnitude = v_max(ratio, v_sub(v_splat(0), ratio));
-    return v_select(v_eq(magnitude, v_splat((real)INFINITY)), ratio, v_mul(weight, ratio));
-}
+// Adds weight times ratio.
+OP void total_add_product(v_total *a, mask m, v_power weight, vec ratio) {
+#ifdef REAL_IS_DOUBLE
+    // An infinite ratio stays infinite where the weight underflowed to 0.
+    const vec infinite = v_splat((real)INFINITY);
+    mask endless = v_eq(v_max(ratio, v_sub(v_splat(0), ratio)), infinite);
+    weight.unit = v_select(endless, v_splat(1), weight.unit);
+    weight.part = v_select(endless, v_splat(1), weight.part);
 #endif
+    a->unit = v_fma_where(a->unit, m, weight.unit, ratio);
+    a->part = v_fma_where(a->part, m, weight.part, ratio);
+}
 
 OP void sums_step(const sums_constants *k, sums_state *a, int partition, int groups,
                   bool map_shared, vec s, vec t, ivec i, const uint8_t *map, mask valid, bool partial) {
@@ -86,13 +101,13 @@ OP void sums_step(const sums_constants *k, sums_state *a, int partition, int gro
         mask m[MAX_GROUPS];
         members(&k->at, partition, groups, map_shared, t, i, map, valid, partial, m);
         vec ds = v_sub(s, pick(m, groups, k->ref_s)), dt = v_sub(t, pick(m, groups, k->ref_t));
-        vec es = v_exp(ds, k->student), et = v_exp(dt, k->teacher);
+        v_power es = v_exp(ds, k->student), et = v_exp(dt, k->teacher);
         log_ratio d = ratio_of(s, t, ds, dt, k->rho);
         for (int g = 0; g < groups; g++) {
-            a->s[g] = v_add_where(a->s[g], m[g], es);
-            a->t[g] = v_add_where(a->t[g], m[g], et);
-            if (k->forward) a->dot_t[g] = v_add_where(a->dot_t[g], m[g], times(et, d.for_t));
-            if (k->reverse) a->dot_s[g] = v_add_where(a->dot_s[g], m[g], times(es, d.for_s));
+            total_add(&a->s[g], m[g], es);
+            total_add(&a->t[g], m[g], et);
+            if (k->forward) total_add_product(&a->dot_t[g], m[g], et, d.for_t);
+            if (k->reverse) total_add_product(&a->dot_s[g], m[g], es, d.for_s);
         }
     }
     if (k->with_ce) {
@@ -101,22 +116,26 @@ OP void sums_step(const sums_constants *k, sums_state *a, int partition, int gro
 #ifdef REAL_IS_DOUBLE
         there = m_andnot(v_eq(s, v_splat((real)-INFINITY)), valid);
 #endif
-        a->ce = v_add_where(a->ce, valid, v_exp(ds, k->ce));
+        total_add(&a->ce, valid, v_exp(ds, k->ce));
         a->lin = v_add_where(a->lin, there, ds);
         a->num = v_add_where(a->num, there, v_splat(1));
     }
 }
 
 OP void sums_clear(sums_state *a, int groups) {
-    for (int g = 0; g < groups; g++) a->s[g] = a->t[g] = a->dot_t[g] = a->dot_s[g] = v_splat(0);
-    a->ce = a->lin = a->num = v_splat(0);
+    const v_total none = {v_splat(0), v_splat(0)};
+    for (int g = 0; g < groups; g++) a->s[g] = a->t[g] = a->dot_t[g] = a->dot_s[g] = none;
+    a->ce = none;
+    a->lin = a->num = v_splat(0);
 }
 
-OP void flush_one(walk_shape shape, double *sum, int lane, vec a) {
-    if (shape == ROWS)
-        sum[lane] += v_sum(a);
-    else
-        v_add_to_doubles(sum, a);
+OP void flush_one(walk_shape shape, double *sum, int lane, v_total a) {
+    if (shape == ROWS) {
+        sum[lane] += v_sum(a.unit) + v_sum(a.part);
+    } else {
+        v_add_to_doubles(sum, a.unit);
+        v_add_to_doubles(sum, a.part);
+    }
 }
 
 OP void sums_flush(const sums_constants *k, block *b, group_sums *p, walk_shape shape, int lane, int groups, sums_state *a) {
@@ -128,8 +147,8 @@ OP void sums_flush(const sums_constants *k, block *b, group_sums *p, walk_shape 
     }
     if (k->with_ce) {
         flush_one(shape, b->sum_ce, lane, a->ce);
-        flush_one(shape, b->lin_ce, lane, a->lin);
-        flush_one(shape, b->num_ce, lane, a->num);
+        flush_one(shape, b->lin_ce, lane, (v_total){a->lin, v_splat(0)});
+        flush_one(shape, b->num_ce, lane, (v_total){a->num, v_splat(0)});
     }
     sums_clear(a, groups);
 }
@@ -189,7 +208,7 @@ OP void sums_of_block(const criterion *c, block *b, int partition, bool partial)
         s += b->s_step;
         t += b->t_step;
         if (partition == GDKD_PARTITION_MAP) map += b->map_step;
-        if ((at + 1) % STEPS_PER_FLUSH == 0) sums_flush(&k, b, p, ACROSS, 0, groups, &a);
+        if ((at + 1) % STEPS_PER_FLUSH_ACROSS == 0) sums_flush(&k, b, p, ACROSS, 0, groups, &a);
     }
     sums_flush(&k, b, p, ACROSS, 0, groups, &a);
 }

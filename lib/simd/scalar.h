@@ -94,6 +94,7 @@ OP vec v_fms(vec a, vec b, vec c) { return v_fma(a, b, (vec){-c.v}); }
 OP vec v_fnma(vec a, vec b, vec c) { return v_fma((vec){-a.v}, b, c); }
 
 OP vec v_add_where(vec acc, mask m, vec a) { return v_select(m, v_add(acc, a), acc); }
+OP vec v_fma_where(vec acc, mask m, vec a, vec b) { return v_select(m, v_fma(a, b, acc), acc); }
 OP vec v_max_where(vec acc, mask m, vec a) { return v_select(m, v_max(acc, a), acc); }
 
 OP mask m_and(mask a, mask b) { return (mask){a.v & b.v}; }
