@@ -1,0 +1,423 @@
+// libgdkd: decoupled knowledge-distillation losses and their exact gradient, on the CPU.
+//
+// Notation, used by every comment below. For one row (a sample, a pixel, a token) with C classes:
+// student logits s, teacher logits t, temperature T, x = s/T, z = t/T. The classes are split into
+// groups g, every class in exactly one:
+//
+//     P_g, Q_g   the student's and the teacher's probability mass of group g, softmax over all
+//     classes p_i, q_i   softmax of x and of z within the group of class i
+//
+//     high   = sum_g Q_g (log Q_g - log P_g)
+//     low_g  = sum_{i in g} q_i (log q_i - log p_i)      forward   (GDKD_KL_FORWARD)
+//              sum_{i in g} p_i (log p_i - log q_i)      reverse   (GDKD_KL_REVERSE)
+//              half of each                              symmetric (GDKD_KL_SYMMETRIC)
+//     kd     = T^2 ( w_high high + sum_g w_low[g] m_g low_g )        m_g = 1, or Q_g if asked
+//     row    = ce_weight CE(s, target) + kd_weight kd
+//
+// The choice of groups and weights makes the loss: see the presets. Methods: KD, Hinton et al.,
+// arXiv 1503.02531; DKD, Zhao et al., arXiv 2203.08679; GDKD, arXiv 2512.04625; LSKD, Sun et al.,
+// arXiv 2403.01427; DIST, Huang et al., arXiv 2205.10536. docs/math.md derives all of it.
+//
+// Common rules
+// - The library never prints, exits, installs a handler or reads a file, and has no global state
+// but
+//   the choice of kernels, which is made once. Every function may be called from any thread at any
+//   time; calls that write to the same memory must not overlap in time.
+// - Sizes and strides count elements, never bytes. Temperatures and weights have no unit.
+// - Pointers may have any alignment that their element type has.
+// - The caller owns every buffer; the library keeps no pointer after it has returned.
+// - A call with a status other than GDKD_OK has written to no buffer; of the gdkd_result it has
+//   written error_row alone.
+// - The result is the same, bit for bit, for any number of threads.
+// - Structures begin with their own size, set by their _init function or preset. A size that the
+//   library does not know is refused.
+//
+// Special values, for every loss:
+//
+//     k >= C                              the group {rest} is empty and contributes nothing
+//     C = 1                               kd = 0, its gradient 0
+//     no rows, or all rows ignored        loss 0, gradient 0, rows_used 0
+//     an ignored row, or one of weight 0  is not read; its gradient is 0
+//     equal teacher logits at the k-th    the lower class index belongs to group 0
+//       place
+//     large logits, small T               finite, to the accuracy that docs/numerics.md states
+//     -inf in the teacher (masked class)  q_i = 0: contributes 0; under a reverse or symmetric KL
+//     the
+//                                         loss is +inf, as its definition says, unless p_i = 0 too
+//     -inf in both                        the class is out of the row; its gradient is 0
+//     -inf in the student only            forward and symmetric: loss +inf; gradient finite, and a
+//                                         class of p_i = 0 pulls with -q_i. Reverse: contributes 0
+//     a term that is +inf in a row        the row's loss is +inf; a term without a finite gradient
+//                                         has none there (0); the row counts as non-finite
+//     a teacher row of nothing but -inf   no distribution: treated like NaN, unless the student's
+//                                         row is the same (then there are no classes: loss 0)
+//     NaN or +inf in a row                that row's loss and gradient are NaN, no other row's
+//
+// Rows whose loss is not finite are counted and the first is named (rows_nonfinite,
+// first_nonfinite). They do enter the sums, so that a broken run is not hidden.
+#ifndef GDKD_H
+#define GDKD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GDKD_VERSION_MAJOR 0
+#define GDKD_VERSION_MINOR 1
+#define GDKD_VERSION_PATCH 0
+
+// Groups that one partition may have.
+#define GDKD_MAX_GROUPS 8
+
+#if defined(__GNUC__)
+#    define GDKD_API __attribute__((visibility("default")))
+#else
+#    define GDKD_API
+#endif
+
+// --- Enumerations, carried as int32_t
+// ---------------------------------------------------------------
+
+// What a call returns. The values are pinned; new ones are added at the end.
+typedef int32_t gdkd_status;
+enum {
+    GDKD_OK = 0,
+    GDKD_ERROR_NULL = 1,        // a pointer that is needed is NULL
+    GDKD_ERROR_STRUCT_SIZE = 2, // a struct_size that this library does not know
+    GDKD_ERROR_ENUM = 3,        // an enumeration with a value it does not have
+    GDKD_ERROR_SIZE = 4,        // outer, classes or inner: negative, or classes 0 or above 2^31 - 1
+    GDKD_ERROR_OVERFLOW = 5,    // sizes or strides whose product does not fit in memory
+    GDKD_ERROR_STRIDE = 6,      // a stride shorter than classes * inner
+    GDKD_ERROR_TEMPERATURE = 7, // a temperature that is not finite and > 0
+    GDKD_ERROR_K = 8,           // k or k_max < 1, or a k of the table < 1
+    GDKD_ERROR_ADAPTIVE = 9,    // k_ratio not finite and > 0, or k_mass outside (0, 1]
+    GDKD_ERROR_WEIGHT = 10,     // a weight, scale or divisor that is not finite (divisor: and >= 0)
+    GDKD_ERROR_LABEL_SMOOTHING = 11, // outside [0, 1]
+    GDKD_ERROR_TARGET = 12,          // a target outside [0, classes) that is not ignore_index
+    GDKD_ERROR_GROUP = 13,           // a class in a group >= GDKD_MAX_GROUPS
+    GDKD_ERROR_ALIAS = 14,           // the gradient overlaps an input that it must not
+    GDKD_ERROR_WORKSPACE = 15,       // the workspace is smaller than gdkd_workspace_size() says
+    GDKD_ERROR_MEMORY = 16,          // workspace NULL, and malloc failed
+    GDKD_ERROR_THREADS = 17          // num_threads < 0
+};
+
+// How the classes of a row are split into groups.
+enum {
+    GDKD_PARTITION_ALL = 0,       // {all}: classic KD; w_high has no effect
+    GDKD_PARTITION_TARGET = 1,    // {target}, {rest}
+    GDKD_PARTITION_TOP = 2,       // {teacher's k largest}, {rest}
+    GDKD_PARTITION_BOTTOM = 3,    // {teacher's k smallest}, {rest}
+    GDKD_PARTITION_TOP1_TOPK = 4, // {teacher's largest}, {its 2nd to k-th}, {rest}
+    GDKD_PARTITION_MAP = 5        // the caller's: gdkd_batch.groups
+};
+
+// Where k comes from, for the partitions that have one.
+enum {
+    GDKD_K_FIXED = 0,     // gdkd_config.k
+    GDKD_K_PER_ROW = 1,   // gdkd_batch.k_table[row]
+    GDKD_K_PER_CLASS = 2, // gdkd_batch.k_table[target of the row]
+    GDKD_K_RATIO =
+        3, // with v the ascending softmax(t/T): the first j (from 0) with
+           // v_j / mean(v_0..v_j) >= k_ratio; k = min(C - j, k_max), or 1 if there is none
+    GDKD_K_MASS =
+        4 // the smallest k whose classes hold at least k_mass of softmax(t/T), at most k_max
+};
+
+// The divergence of the low terms. The high term is always the forward one: the method defines it
+// so.
+enum { GDKD_KL_FORWARD = 0, GDKD_KL_REVERSE = 1, GDKD_KL_SYMMETRIC = 2 };
+
+// Standardisation of logits to (x - mean) / (1e-7 + std), before the temperature; the gradient
+// flows through the student's own mean and std. The partition is always found from the raw teacher.
+enum {
+    GDKD_STANDARDIZE_NONE = 0,
+    GDKD_STANDARDIZE_GLOBAL = 1, // over the row, std with n - 1
+    GDKD_STANDARDIZE_GROUPS =
+        2, // each low term inside its group, std with n; high from the raw logits
+    GDKD_STANDARDIZE_OTHER = 3 // as GROUPS, but group 0 stays raw
+};
+
+// What becomes of the rows' losses. MEAN divides by the number of used rows or, when row_weight is
+// given, by the sum of their weights.
+enum { GDKD_REDUCTION_MEAN = 0, GDKD_REDUCTION_SUM = 1, GDKD_REDUCTION_NONE = 2 };
+
+// Element types. BF16 and F16 are 16-bit words in the usual layouts (bfloat16, IEEE binary16).
+enum { GDKD_F32 = 0, GDKD_F64 = 1, GDKD_BF16 = 2, GDKD_F16 = 3 };
+enum { GDKD_INT64 = 0, GDKD_INT32 = 1 };
+
+// How gdkd_batch.low_weight is looked up.
+enum { GDKD_LOW_WEIGHT_NONE = 0, GDKD_LOW_WEIGHT_PER_ROW = 1, GDKD_LOW_WEIGHT_PER_CLASS = 2 };
+
+// Instruction sets, weakest first.
+enum {
+    GDKD_ISA_BEST = 0,
+    GDKD_ISA_SCALAR = 1,
+    GDKD_ISA_AVX2 = 2,  // with FMA and F16C
+    GDKD_ISA_AVX512 = 3 // F, BW, DQ, VL
+};
+
+// --- The criterion
+// ------------------------------------------------------------------------------------
+
+typedef struct gdkd_config {
+    uint32_t struct_size;
+
+    int32_t partition;   // GDKD_PARTITION_*
+    int32_t k_rule;      // GDKD_K_*
+    int32_t kl;          // GDKD_KL_*
+    int32_t standardize; // GDKD_STANDARDIZE_*
+    int32_t reduction;   // GDKD_REDUCTION_*
+    int64_t k;           // GDKD_K_FIXED: >= 1; above C counts as C
+    int64_t k_max;       // adaptive k: >= 1
+    double k_ratio;      // GDKD_K_RATIO: > 0
+    double k_mass;       // GDKD_K_MASS: in (0, 1]
+
+    double temperature;          // > 0
+    double teacher_temperature;  // > 0: the teacher's own; 0: the same as the student's
+    int32_t temperature_squared; // 1: the factor T^2; 0: none. T is the student's in either case
+
+    // A term of weight 0 is not computed and reported as 0; with kd_weight 0 the teacher is not
+    // read and may be NULL, with ce_weight 0 no target is needed for the cross-entropy.
+    uint32_t mass_scaled_groups;    // bit g set: low_g is scaled by Q_g, a constant of the gradient
+    uint32_t table_weighted_groups; // bit g set: low_g is scaled by the row's entry of low_weight
+    int32_t low_weight_index;       // GDKD_LOW_WEIGHT_*
+    double w_high;
+    double w_low[GDKD_MAX_GROUPS];
+    double kd_weight;
+    double ce_weight;
+    double label_smoothing; // e in [0, 1]: CE's target distribution is (1 - e) onehot + e / C
+
+    int64_t ignore_index; // rows with this target are left out; -100 as in PyTorch by default
+    int32_t target_from_teacher; // 1: without targets, the teacher's argmax (lowest index) is the
+                                 // target
+    int32_t num_threads;         // 0: as many as OpenMP would take
+    int32_t isa;                 // GDKD_ISA_*: an upper bound; GDKD_ISA_BEST for no bound
+    double divisor;              // > 0: MEAN divides by this instead; 0: by its own count
+} gdkd_config;
+
+// Every field is set: KD at T = 1 with weight 1, no cross-entropy, mean. struct_size is
+// sizeof(gdkd_config). GDKD_ERROR_NULL, GDKD_ERROR_STRUCT_SIZE.
+GDKD_API gdkd_status gdkd_config_init(gdkd_config *config, size_t struct_size);
+
+// Presets: gdkd_config_init, then the fields of one method. Arguments are checked by gdkd_loss, not
+// here. Change fields afterwards as you like (ce_weight, kl, reduction ...).
+
+// KD: Hinton et al., arXiv 1503.02531. loss = T^2 KL(softmax(t/T) || softmax(s/T)).
+GDKD_API gdkd_status gdkd_config_kd(gdkd_config *config, size_t struct_size, double temperature);
+
+// DKD: Zhao et al., arXiv 2203.08679: alpha TCKD + beta NCKD, {target} against {rest}. Needs
+// targets.
+GDKD_API gdkd_status gdkd_config_dkd(gdkd_config *config, size_t struct_size, double temperature,
+                                     double alpha, double beta);
+
+// DKDMod of ZaberKo/GDKD, strategy top1: DKD with the teacher's largest class in the target's
+// place.
+GDKD_API gdkd_status gdkd_config_dkd_top1(gdkd_config *config, size_t struct_size,
+                                          double temperature, double alpha, double beta);
+
+// GDKD: arXiv 2512.04625: w0 high + w1 low(top k) + w2 low(rest). The paper's k is 5, its T 4.
+GDKD_API gdkd_status gdkd_config_gdkd(gdkd_config *config, size_t struct_size, double temperature,
+                                      int64_t k, double w0, double w1, double w2);
+
+// GDKD's strategy "worst" in ZaberKo/GDKD: the teacher's k smallest classes are the first group.
+GDKD_API gdkd_status gdkd_config_gdkd_bottom(gdkd_config *config, size_t struct_size,
+                                             double temperature, int64_t k, double w0, double w1,
+                                             double w2);
+
+// GDKD3 of ZaberKo/GDKD: {top 1}, {top 2..k}, {rest}; w0 high + w1 low(top 2..k) + w2 low(rest).
+GDKD_API gdkd_status gdkd_config_gdkd3(gdkd_config *config, size_t struct_size, double temperature,
+                                       int64_t k, double w0, double w1, double w2);
+
+// GDKDAutok of ZaberKo/GDKD (experimental): GDKD with GDKD_K_RATIO.
+GDKD_API gdkd_status gdkd_config_gdkd_autok(gdkd_config *config, size_t struct_size,
+                                            double temperature, double ratio, int64_t k_max,
+                                            double w0, double w1, double w2);
+
+// GDKDAutoW of ZaberKo/GDKD (experimental): high + w1 m_1 low(top k) + w2 m_2 low(rest), where
+// version 1 scales both low terms by the teacher's mass (m_g = Q_g), 2 the rest alone, 3 the top
+// alone. GDKD_ERROR_ENUM for another version.
+GDKD_API gdkd_status gdkd_config_gdkd_autow(gdkd_config *config, size_t struct_size,
+                                            double temperature, int64_t k, int32_t version,
+                                            double w1, double w2);
+
+// LSKD: Sun et al., arXiv 2403.01427: KD of logits standardised over the row.
+GDKD_API gdkd_status gdkd_config_lskd(gdkd_config *config, size_t struct_size, double temperature);
+
+// LS-GDKD of ZaberKo/GDKD (experimental): GDKD of standardised logits, standardize =
+// GDKD_STANDARDIZE_*.
+GDKD_API gdkd_status gdkd_config_ls_gdkd(gdkd_config *config, size_t struct_size,
+                                         double temperature, int64_t k, int32_t standardize,
+                                         double w0, double w1, double w2);
+
+// SKD of ZaberKo/GDKD (experimental): KD among the classes that gdkd_batch.groups puts in group 0;
+// the others, in group 1, take no part.
+GDKD_API gdkd_status gdkd_config_skd(gdkd_config *config, size_t struct_size, double temperature);
+
+// SGDKD of ZaberKo/GDKD (experimental): the caller's groups 0 (the target), 1 (kept), 2 (left out
+// of the low term): w0 high + w1 low_1.
+GDKD_API gdkd_status gdkd_config_sgdkd(gdkd_config *config, size_t struct_size, double temperature,
+                                       double w0, double w1);
+
+// ADKD of ZaberKo/GDKD (experimental): DKD whose beta depends on the target: alpha high +
+// gamma low_weight[target] low(rest). Needs targets and gdkd_batch.low_weight (one per class).
+GDKD_API gdkd_status gdkd_config_adkd(gdkd_config *config, size_t struct_size, double temperature,
+                                      double alpha, double gamma);
+
+// Cross-entropy alone: kd_weight 0, ce_weight 1.
+GDKD_API gdkd_status gdkd_config_ce(gdkd_config *config, size_t struct_size,
+                                    double label_smoothing);
+
+// --- The data
+// -----------------------------------------------------------------------------------------
+
+// Logits lie as [outer][classes][inner]: (N, C) has outer = N, inner = 1; NCHW has outer = N,
+// inner = H * W; (tokens, vocabulary) has inner = 1. There are outer * inner rows; row r belongs to
+// outer r / inner and inner r % inner, and every array "per row" is indexed by r.
+typedef struct gdkd_batch {
+    uint32_t struct_size;
+    int32_t student_dtype; // GDKD_F32 ...; also the gradient's
+    int32_t teacher_dtype; // may differ from the student's
+    int32_t target_dtype;  // GDKD_INT64 or GDKD_INT32
+    int64_t outer;         // >= 0
+    int64_t classes;       // 1 .. 2^31 - 1
+    int64_t inner;         // >= 0
+    const void *student;
+    const void *teacher;    // NULL allowed when kd_weight is 0
+    int64_t student_stride; // elements from one outer to the next; 0: classes * inner
+    int64_t teacher_stride; // likewise
+    const void *target;     // per row, or NULL when nothing needs it
+    const int64_t *k_table; // GDKD_K_PER_ROW: per row; GDKD_K_PER_CLASS: per class; >= 1
+    const uint8_t *groups;  // GDKD_PARTITION_MAP: the group of each class
+    int64_t groups_stride;  // 0: one map of C entries for all rows; otherwise a map per row, laid
+                           // out as the logits, [outer][classes][inner], groups_stride (>= classes
+                           // * inner) per outer
+    const double *low_weight; // low_weight_index: per row or per class
+    const double *row_weight; // per row, finite; NULL: all 1
+} gdkd_batch;
+
+// All fields 0: float32, int64 targets, nothing set. GDKD_ERROR_NULL, GDKD_ERROR_STRUCT_SIZE.
+GDKD_API gdkd_status gdkd_batch_init(gdkd_batch *batch, size_t struct_size);
+
+// --- The result
+// ---------------------------------------------------------------------------------------
+
+typedef struct gdkd_result {
+    uint32_t struct_size;
+
+    // In: what is wanted.
+    int32_t accumulate; // 1: the gradient is added to what grad holds; rows that are not read keep
+                        // theirs
+    int32_t want_norms; // 1: fill the grad_norm_ fields (costs a further pass)
+    void *grad;         // d total / d student, in the student's type and layout; NULL: loss alone.
+                // May be the student's buffer itself (same pointer and stride, accumulate 0);
+                // may not overlap it or the teacher's otherwise
+    int64_t grad_stride; // elements from one outer to the next; 0: classes * inner. Elements
+                         // between the rows' ends and the stride are not touched
+    double grad_scale; // the gradient is multiplied by this (loss scaling, 1 / accumulation steps)
+    double *row_loss;  // per row: its loss before reduction (0 where not read); NULL: not wanted
+
+    // Out. The terms are reduced like the total (a mean with MEAN; a sum with SUM and NONE) and
+    // stand before their weights, the factor T^2 included: total = ce_weight ce + kd_weight kd, and
+    // kd = w_high high + sum_g w_low[g] low[g]; low[g] carries Q_g and low_weight where they are
+    // asked for.
+    double total;
+    double ce;
+    double kd;
+    double high;
+    double low[GDKD_MAX_GROUPS];
+    double student_mass[GDKD_MAX_GROUPS]; // P_g, the mean over used rows (weighted by row_weight)
+    double teacher_mass[GDKD_MAX_GROUPS]; // Q_g, likewise; 0 for groups that no row has
+    double inter;                         // gdkd_dist: its two terms
+    double intra;
+    double grad_norm_ce; // Euclidean norms of each term's share of the gradient (weights, scale and
+    double grad_norm_high; // divisor included); 0 unless want_norms
+    double grad_norm_low[GDKD_MAX_GROUPS];
+    double divisor;          // what total was divided by: 1 with SUM and NONE
+    int64_t rows_used;       // rows that were read
+    int64_t rows_nonfinite;  // among them, those with a loss that is not finite
+    int64_t first_nonfinite; // the first of these, or -1
+    int64_t error_row;       // the row at fault when the status is not GDKD_OK, or -1 where none is
+} gdkd_result;
+
+// All fields 0 but grad_scale = 1, first_nonfinite = error_row = -1. GDKD_ERROR_NULL,
+// GDKD_ERROR_STRUCT_SIZE.
+GDKD_API gdkd_status gdkd_result_init(gdkd_result *result, size_t struct_size);
+
+// --- Calls
+// --------------------------------------------------------------------------------------------
+
+// The common case in one flat call: float32 logits [rows][classes], mean over rows.
+//   target  rows entries in [0, classes), or config->ignore_index; NULL when the loss needs none
+//   grad    [rows][classes], NULL, or the student's own buffer: receives d loss / d student
+//   loss    receives the total; not NULL
+// Everything else is as gdkd_loss with a NULL workspace: it allocates and frees.
+GDKD_API gdkd_status gdkd_loss_f32(const gdkd_config *config, const float *student,
+                                   const float *teacher, const int64_t *target, int64_t rows,
+                                   int64_t classes, float *grad, double *loss);
+
+// Bytes of workspace that gdkd_loss needs for this config and batch: O(threads * classes), never
+// O(rows * classes). Pointers in the batch are not read. 0 when config or batch is refused; a batch
+// that is fine never gives 0.
+GDKD_API size_t gdkd_workspace_size(const gdkd_config *config, const gdkd_batch *batch);
+
+// The general call: loss, terms and, if wanted, the gradient of the whole batch in one pass.
+//   workspace  at least gdkd_workspace_size() bytes of any alignment, used by this call alone while
+//   it
+//              runs: then nothing is allocated. NULL (bytes 0): the call allocates and frees.
+// The time is spent on OpenMP threads of the calling program. Re-entrant.
+GDKD_API gdkd_status gdkd_loss(const gdkd_config *config, const gdkd_batch *batch,
+                               gdkd_result *result, void *workspace, size_t workspace_bytes);
+
+// DIST: Huang et al., arXiv 2205.10536, as in ZaberKo/GDKD. With Y = softmax(s/T), Z = softmax(t/T)
+// as matrices of rows by classes and r the Pearson correlation:
+//     inter = T^2 (1 - mean over rows r(Y_row, Z_row))
+//     intra = T^2 (1 - mean over classes r(Y_class, Z_class))
+//     total = beta inter + gamma intra
+// It correlates over the batch, so ignored rows are left out of the matrices (a target is only
+// read for that, and may be NULL), and row weights are refused (GDKD_ERROR_WEIGHT).
+typedef struct gdkd_dist_config {
+    uint32_t struct_size;
+    int32_t temperature_squared; // 1: the factor T^2; 0: none
+    double temperature;          // > 0
+    double beta;                 // weight of inter
+    double gamma;                // weight of intra
+    int64_t ignore_index;        // -100 by default
+    int32_t num_threads;         // 0: as many as OpenMP would take
+} gdkd_dist_config;
+
+// T = 1, beta = gamma = 1 (arXiv 2205.10536 has 2 and 2 at T = 4 on CIFAR-100). GDKD_ERROR_NULL,
+// GDKD_ERROR_STRUCT_SIZE.
+GDKD_API gdkd_status gdkd_dist_config_init(gdkd_dist_config *config, size_t struct_size);
+
+// As gdkd_workspace_size and gdkd_loss; it fills total, kd, inter, intra, rows_used, divisor (1),
+// and the gradient. The workspace is O(rows + threads * classes). A row that is not finite makes
+// the total, and with it the whole gradient, NaN: the columns tie the rows together.
+GDKD_API size_t gdkd_dist_workspace_size(const gdkd_dist_config *config, const gdkd_batch *batch);
+GDKD_API gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch,
+                               gdkd_result *result, void *workspace, size_t workspace_bytes);
+
+// --- Helpers
+// ------------------------------------------------------------------------------------------
+
+// A static English sentence for a status, "unknown status" for a number that is none.
+GDKD_API const char *gdkd_status_string(gdkd_status status);
+
+// "0.1.0", of the library at run time.
+GDKD_API const char *gdkd_version_string(void);
+
+// The best instruction set that this processor and operating system have, or a lower one when the
+// environment variable GDKD_ISA (scalar, avx2, avx512) asked for it at the first call; a name that
+// is unknown or not available here changes nothing.
+GDKD_API int32_t gdkd_isa(void);
+
+// "scalar", "avx2", "avx512"; "best" for GDKD_ISA_BEST, NULL for a number that is none.
+GDKD_API const char *gdkd_isa_name(int32_t isa);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
