@@ -1,10 +1,11 @@
-// Where everything lies. A value that nobody reads any more hands its buffer on to a later one of the same
-// shape (the same, because of the frame of zeros).
+// Where everything lies. A value that nobody reads any more hands its buffer on to a later one of
+// the same shape (the same, because of the frame of zeros).
 #include "graph.h"
 
 #include <stdint.h>
 
-// --- Buffers that are used in turns --------------------------------------------------------------------
+// --- Buffers that are used in turns
+// --------------------------------------------------------------------
 
 typedef struct {
     float *data;
@@ -35,7 +36,8 @@ static int pool_take(pool *p, map_shape shape) {
     return p->count++;
 }
 
-// --- Values --------------------------------------------------------------------------------------------
+// --- Values
+// --------------------------------------------------------------------------------------------
 
 // Training needs every value again in the backward pass.
 static void plan_values_kept(model *m) {
@@ -60,11 +62,12 @@ static void plan_values_in_turns(model *m) {
     }
 }
 
-// --- Gradients -----------------------------------------------------------------------------------------
+// --- Gradients
+// -----------------------------------------------------------------------------------------
 
-// The backward pass is played through. A gradient's buffer is free when the value's producer has used
-// it; but not before the next norm, because the weights' gradients of the convolutions in between are computed
-// last (run.c).
+// The backward pass is played through. A gradient's buffer is free when the value's producer has
+// used it; but not before the next norm, because the weights' gradients of the convolutions in
+// between are computed last (run.c).
 typedef struct {
     pool pool;
     int of[MAX_VALUES]; // buffer of the value's gradient, or NONE
@@ -106,10 +109,13 @@ static void plan_gradients(model *m) {
     for (int k = m->node_count - 1; k >= 0; k--) plan_node_gradient(m, &g, &m->nodes[k]);
 }
 
-// --- Parameters ----------------------------------------------------------------------------------------
+// --- Parameters
+// ----------------------------------------------------------------------------------------
 
 // Each tensor begins on a cache line.
-static size_t aligned_count(const tensor *t) { return (t->count + 15) / 16 * 16; }
+static size_t aligned_count(const tensor *t) {
+    return (t->count + 15) / 16 * 16;
+}
 
 static void plan_tensors(model *m) {
     float *statistics[MAX_TENSORS];
@@ -149,7 +155,8 @@ static void plan_tensors(model *m) {
     }
 }
 
-// --- Nodes ---------------------------------------------------------------------------------------------
+// --- Nodes
+// ---------------------------------------------------------------------------------------------
 
 static size_t plan_conv(model *m, node *n) {
     const size_t bytes = conv_packed_size(&n->conv) * sizeof(float);
