@@ -5,10 +5,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-// OpenBLAS's own; NULL with another library.
-extern void openblas_set_num_threads(int num_threads) __attribute__((weak));
-extern char *openblas_get_corename(void) __attribute__((weak));
-
 typedef struct {
     int rows;
     int columns;
@@ -70,7 +66,7 @@ static bool check(matrices *m, const product *p, bool ta, bool tb, unsigned *sta
 }
 
 const char *blas_check(void) {
-    matrices *m = malloc(sizeof *m);
+    matrices *m = calloc(1, sizeof *m);
     if (!m) return "not enough memory to check the BLAS";
     unsigned state = 1;
     bool good = true;
@@ -83,10 +79,17 @@ const char *blas_check(void) {
                   "processor does that); set OPENBLAS_CORETYPE=Haswell and try again";
 }
 
+// The header of OpenBLAS names its version; other libraries have neither function.
+#ifdef OPENBLAS_VERSION
 const char *blas_core(void) {
-    return openblas_get_corename ? openblas_get_corename() : "unknown";
+    return openblas_get_corename();
 }
-
 void blas_single_thread(void) {
-    if (openblas_set_num_threads) openblas_set_num_threads(1);
+    openblas_set_num_threads(1);
 }
+#else
+const char *blas_core(void) {
+    return "unknown";
+}
+void blas_single_thread(void) {}
+#endif

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Column (y, x) of the matrix holds what the kernel sees at that output pixel: a row for each
-// input channel and tap, as the weights have them. Calls visit(map offset, matrix index) for all
-// that are not padding.
+// im2col's matrix: the column of an output pixel holds what the kernel sees there, with a row for
+// each input channel and tap, in the order of the weights.
 typedef struct {
     const conv *c;
     size_t pixels;

@@ -74,7 +74,6 @@ struct model {
     float *gradients;
     float *momenta;
     size_t parameter_count;
-    int64_t *steps;
     linear linear;
     float *features; // [max_batch][padded channels]
     float *grad_features;
@@ -87,10 +86,9 @@ struct model {
     bool out_of_memory;
 };
 
-// --- To describe a network
-// --------------------------------------------------------------------------- Parameters are made
-// in the order of the state_dict, nodes in the order of computation. `name` is a prefix with its
-// dot: "layer1.0.conv1."
+// --- To describe a network -----------------------------------------------------------------------
+// Parameters are made in the order of the state_dict, nodes in the order of computation. A prefix
+// ends with a dot or is empty: "layer1.0." and "conv1" make "layer1.0.conv1.weight".
 
 int graph_conv_weight(model *m, const char *prefix, const char *name, int in, int out, int kernel);
 int graph_norm_tensors(model *m, const char *prefix, const char *name, int channels);
@@ -108,8 +106,7 @@ static inline int graph_channels(const model *m, int v) {
 void resnet_build(model *m, int depth, const int channels[4]);
 void wrn_build(model *m, int depth, int widen);
 
-// --- The model's other parts
-// -------------------------------------------------------------------------
+// --- The model's other parts ---------------------------------------------------------------------
 
 // Memory, zeroed, 64-byte aligned, freed with the model. NULL and m->out_of_memory when there is
 // none.

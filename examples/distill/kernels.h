@@ -51,8 +51,8 @@ typedef struct {
     void (*norm_apply)(map_shape s, const float *x, const float *mean, const float *scale,
                        const float *bias, const float *add, bool relu, float *y);
 
-    // Where y <= 0 (y NULL: nowhere) grad becomes 0; then sums[0] = sum of grad,
-    // sums[1] = sum of grad * (x - mean).
+    // Where y <= 0 (y NULL: nowhere) grad becomes 0; then sums[0] = sum of grad, sums[1] = sum of
+    // grad * (x - mean).
     void (*norm_reduce)(map_shape s, const float *x, const float *mean, const float *y, float *grad,
                         float *sums);
 

@@ -93,11 +93,14 @@ ALWAYS_INLINE void conv_block(const int blocks, const int stride, const conv_pas
     }
 }
 
-// Not inlined: each of the four combinations is compiled once.
+// Each of the combinations of blocks and stride is compiled once.
+typedef void conv_block_function(const conv_pass *p, int lanes, const float *weights,
+                                 size_t weights_step, const float *from, const float *start,
+                                 float *to);
+
 #define CONV_BLOCK(name, blocks, stride)                                                           \
-    static __attribute__((noinline)) void name(const conv_pass *p, int lanes,                      \
-                                               const float *weights, size_t weights_step,          \
-                                               const float *from, const float *start, float *to) { \
+    static void name(const conv_pass *p, int lanes, const float *weights, size_t weights_step,     \
+                     const float *from, const float *start, float *to) {                           \
         conv_block(blocks, stride, p, lanes, weights, weights_step, from, start, to);              \
     }
 CONV_BLOCK(conv_block_1_1, 1, 1)
@@ -105,10 +108,15 @@ CONV_BLOCK(conv_block_1_2, 1, 2)
 #if TILE_2 > 0
 CONV_BLOCK(conv_block_2_1, 2, 1)
 CONV_BLOCK(conv_block_2_2, 2, 2)
-#else
-#    define conv_block_2_1 conv_block_1_1
-#    define conv_block_2_2 conv_block_1_2
 #endif
+
+// [blocks - 1][stride - 1]
+static conv_block_function *const conv_blocks[TILE_BLOCKS][2] = {
+    {conv_block_1_1, conv_block_1_2},
+#if TILE_2 > 0
+    {conv_block_2_1, conv_block_2_2},
+#endif
+};
 
 // Channels of a block that are not filling.
 ALWAYS_INLINE int used_lanes(map_shape s, size_t block) {
@@ -130,22 +138,14 @@ static void conv_run(const conv_pass *p, const float *weights, const float *from
             const int lanes = used_lanes(p->from, k);
             const float *w = weights + block * weights_step + k * weights_block;
             const float *x = from + k * map_block(p->from);
-            if (blocks == 1 && p->stride == 1)
-                conv_block_1_1(p, lanes, w, weights_step, x, begin, target);
-            else if (blocks == 1)
-                conv_block_1_2(p, lanes, w, weights_step, x, begin, target);
-            else if (p->stride == 1)
-                conv_block_2_1(p, lanes, w, weights_step, x, begin, target);
-            else
-                conv_block_2_2(p, lanes, w, weights_step, x, begin, target);
+            conv_blocks[blocks - 1][p->stride - 1](p, lanes, w, weights_step, x, begin, target);
             begin = target;
         }
         block += blocks;
     }
 }
 
-// --- Gradient of the weights
-// -----------------------------------------------------------------------
+// --- Gradient of the weights ---------------------------------------------------------------------
 
 // `lanes` input channels times the output channels of one or two blocks stay in registers while
 // some rows of pixels go by.

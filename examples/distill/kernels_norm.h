@@ -8,7 +8,7 @@ ALWAYS_INLINE vec chains_total(const vec sum[CHAINS]) {
 }
 
 // Channel block, and the vector of the block, by the offset of its first channel.
-#define FOR_EACH_VECTOR(s, c) for (size_t c = 0; c < map_padded(s); c += VEC_LANES)
+#define FOR_EACH_VECTOR(s, c) for (size_t(c) = 0; (c) < map_padded(s); (c) += VEC_LANES)
 
 ALWAYS_INLINE size_t vector_pixel(map_shape s, size_t c, int y) {
     return map_pixel(s, c / MAP_LANES, y, 0) + c % MAP_LANES;

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- Memory
-// --------------------------------------------------------------------------------------------
+// --- Memory --------------------------------------------------------------------------------------
 
 struct allocation {
     allocation *next;
@@ -41,8 +40,7 @@ void model_free(model *m) {
     free(m);
 }
 
-// --- The networks by name
-// ------------------------------------------------------------------------------
+// --- The networks by name ------------------------------------------------------------------------
 
 static const struct {
     int depth;
@@ -128,8 +126,7 @@ size_t model_tensors(const model *m, const tensor **tensors) {
     return m->tensor_count;
 }
 
-// --- Initialisation
-// ------------------------------------------------------------------------------------
+// --- Initialisation ------------------------------------------------------------------------------
 
 static void fill(const tensor *t, float x) {
     for (size_t i = 0; i < t->count; i++) t->data[i] = x;
@@ -172,8 +169,7 @@ void model_init(model *m, uint64_t seed) {
         fill(weight + 1, 0);
 }
 
-// --- Steps
-// ---------------------------------------------------------------------------------------------
+// --- Steps ---------------------------------------------------------------------------------------
 
 void model_forward(model *m, const float *images, int count, bool training, float *logits) {
     run_forward(m, images, count, training && m->shape.training, logits);

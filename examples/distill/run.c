@@ -6,8 +6,7 @@
 
 #include <time.h>
 
-// --- Clock
-// ---------------------------------------------------------------------------------------------
+// --- Clock ---------------------------------------------------------------------------------------
 
 typedef struct {
     bool on;
@@ -46,8 +45,7 @@ static void watch_end(model *m, const stopwatch *w) {
     }
 }
 
-// --- Maps
-// ----------------------------------------------------------------------------------------------
+// --- Maps ----------------------------------------------------------------------------------------
 
 typedef struct {
     int first;
@@ -70,8 +68,7 @@ static size_t image_features(const model *m) {
     return m->linear.feature_step;
 }
 
-// --- Forward
-// -------------------------------------------------------------------------------------------
+// --- Forward -------------------------------------------------------------------------------------
 
 static void pack_weights(const model *m, bool training) {
 #pragma omp parallel for schedule(dynamic)
@@ -171,8 +168,7 @@ void run_forward(model *m, const float *images, int count, bool training, float 
     watch_end(m, &w);
 }
 
-// --- Backward
-// ------------------------------------------------------------------------------------------
+// --- Backward ------------------------------------------------------------------------------------
 
 static void norm_reduce_image(const model *m, const node *n, size_t image) {
     const norm *b = &n->norm;

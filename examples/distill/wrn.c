@@ -1,7 +1,6 @@
-// Wide ResNet (Zagoruyko and Komodakis 2016) with the names of the reference's state_dict.
-// (The reference's forward runs three of its norms a second time for features that only other
-// losses use, which moves their running statistics twice per step; here they move once, as in the
-// paper.)
+// Wide ResNet (Zagoruyko and Komodakis 2016) with the names of the reference's state_dict. (The
+// reference's forward runs three of its norms a second time for features that only other losses
+// use, which moves their running statistics twice per step; here they move once, as in the paper.)
 #include "graph.h"
 
 #include <stdio.h>

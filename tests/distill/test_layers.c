@@ -1,8 +1,8 @@
 // The layers one by one: against plain loops in double precision and against central differences.
 //
-// Bounds. A float sum of n products of numbers below 1 is off by less than n * 2^-24 times the
-// sum of their magnitudes; with n <= 600 here that is below 4e-5 per unit, and `close_to` allows
-// 1e-4 of the larger of 1 and the value. A wrong tap, sign, frame or stride is off by about 1.
+// Bounds. A float sum of n products of numbers below 1 is off by less than n * 2^-24 times the sum
+// of their magnitudes; with n <= 600 here that is below 4e-5 per unit, and `close_to` allows 1e-4
+// of the larger of 1 and the value. A wrong tap, sign, frame or stride is off by about 1.
 #include "batchnorm.h"
 #include "blas_check.h"
 #include "conv.h"
@@ -67,8 +67,7 @@ static void check_same_maps(map_shape s, const float *got, const float *expected
     check_frame(s, got, what);
 }
 
-// --- Convolution
-// -----------------------------------------------------------------------------------------
+// --- Convolution ---------------------------------------------------------------------------------
 
 static const int conv_cases[][5] = {
     // in, out, height, width, kernel; each with stride 1 and 2
@@ -284,8 +283,7 @@ START_TEST(fast_gradient_is_the_plain_one) {
 }
 END_TEST
 
-// --- Batch normalisation
-// -----------------------------------------------------------------------------------
+// --- Batch normalisation -------------------------------------------------------------------------
 
 enum { NORM_IMAGES = 3 };
 
@@ -533,8 +531,7 @@ START_TEST(relu_keeps_nan) {
 }
 END_TEST
 
-// --- Head
-// --------------------------------------------------------------------------------------------------
+// --- Head ----------------------------------------------------------------------------------------
 
 START_TEST(pooling_is_the_mean_and_spreads_evenly) {
     seed_dice();

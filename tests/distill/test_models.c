@@ -29,8 +29,7 @@ static float *random_floats(uint64_t seed, size_t count, float scale) {
     return p;
 }
 
-// --- The state_dict
-// ----------------------------------------------------------------------------------------
+// --- The state_dict ------------------------------------------------------------------------------
 
 // depth 6n+2 or 6n+4 and the stages' channels; parameters as PyTorch 1.13 counts them in the
 // reference's models, with 3 channels and 100 classes.
@@ -153,8 +152,7 @@ START_TEST(impossible_models_are_refused) {
 }
 END_TEST
 
-// --- Against the plain definition
-// ------------------------------------------------------------------------------
+// --- Against the plain definition ----------------------------------------------------------------
 
 typedef void plain_network(const plain_weights *w, int blocks, const model_shape *s,
                            const float *images, int count, bool training, double *logits);
@@ -167,9 +165,9 @@ static const struct {
     int count;
 } cases[] = {
     {"resnet8", plain_resnet, 1, {3, 8, 8, 5, 3, true}, 3},
-    {"resnet8", plain_resnet, 1, {1, 7, 5, 2, 20, true}, 17},
-    {"resnet14", plain_resnet, 2, {2, 9, 12, 3, 4, true}, 4},
-    {"resnet8x4", plain_resnet, 1, {3, 6, 6, 4, 2, true}, 2},
+    {"resnet8", plain_resnet, 1, {1, 3, 5, 2, 20, true}, 17},
+    {"resnet14", plain_resnet, 2, {2, 9, 8, 3, 3, true}, 3},
+    {"resnet8x4", plain_resnet, 1, {3, 5, 4, 4, 2, true}, 2},
     {"wrn_16_1", plain_wrn, 2, {3, 8, 8, 5, 3, true}, 3},
     {"wrn_16_2", plain_wrn, 2, {1, 7, 6, 3, 4, true}, 4},
 };
@@ -261,12 +259,13 @@ START_TEST(gradients_are_the_differences) {
     model_backward(m, grad);
     for (size_t i = 0; i < o.w.count; i++) {
         const tensor *t = &o.w.tensors[i];
-        if (!t->grad) continue;
+        if (!t->grad || t->count == 0) continue;
         size_t most = 0;
         for (size_t j = 0; j < t->count; j++)
             if (fabsf(t->grad[j]) > fabsf(t->grad[most])) most = j;
         const size_t elements[] = {most, (i * 977) % t->count};
-        for (int e = 0; e < 2; e++) {
+        const int tried = o.w.count > 60 ? 1 : 2; // the large ones take their time
+        for (int e = 0; e < tried; e++) {
             const size_t j = elements[e];
             const double slope = objective_slope(&o, &o.w.parameters[i][j]);
             ck_assert_msg(fabs(t->grad[j] - slope) <= 1e-3 * (1e-3 + fabs((double)t->grad[most])),
@@ -282,8 +281,7 @@ START_TEST(gradients_are_the_differences) {
 }
 END_TEST
 
-// --- Training
-// ------------------------------------------------------------------------------------------------
+// --- Training ------------------------------------------------------------------------------------
 
 static void some_steps(model *m, const model_shape *s, int steps, float *logits) {
     const size_t count = (size_t)s->max_batch;
