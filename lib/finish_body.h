@@ -1,8 +1,9 @@
-// From the sums of a block to the terms of its rows and the coefficients of their gradient, in double.
+// From the sums of a block to the terms of its rows and the coefficients of their gradient, in
+// double.
 //
-// Plain C without branches, one loop over the lanes per line of mathematics, so that the compiler makes
-// vectors of it; compiled once per instruction set, with the same bits everywhere, since nothing is
-// contracted. In the letters of docs/math.md:
+// Plain C without branches, one loop over the lanes per line of mathematics, so that the compiler
+// makes vectors of it; compiled once per instruction set, with the same bits everywhere, since
+// nothing is contracted. In the letters of docs/math.md:
 //     a_g = log sum_s + ref_s / T,  b_g likewise,  log P_g = a_g - A,  log Q_g = b_g - B
 //     log p_i - log q_i = d / T - (log sum_s - log sum_t)
 #ifndef GDKD_FINISH_BODY_H
@@ -44,7 +45,8 @@ static inline double plain_log(double x) {
     series = series * z + 2.0 / 7;
     series = series * z + 2.0 / 5;
     series = series * z + 2.0 / 3;
-    // log 2 in two parts, the first with 21 zero bits at its end, so that its product with e is exact.
+    // log 2 in two parts, the first with 21 zero bits at its end, so that its product with e is
+    // exact.
     double log = e * 0x1.62e42fee00000p-1 + (2 * u + (u * z * series + e * 0x1.a39ef35793c76p-33));
     return x > 0 ? log : x * 0 - (double)INFINITY;
 }
@@ -75,8 +77,8 @@ static inline double plain_exp(double x) {
 }
 
 // log of each group's share of the whole, and the share: P_g of the student, Q_g of the teacher.
-static inline void shares(const criterion *c, double inv_t, lanes *ref, lanes *sum, lanes *log_share,
-                          lanes *share) {
+static inline void shares(const criterion *c, double inv_t, lanes *ref, lanes *sum,
+                          lanes *log_share, lanes *share) {
     lanes base, top, total;
     FOR_LANES {
         base[l] = -(double)INFINITY;
@@ -99,16 +101,18 @@ static inline void shares(const criterion *c, double inv_t, lanes *ref, lanes *s
     for (int g = 0; g < c->groups; g++) FOR_LANES total[l] += plain_exp(log_share[g][l] - top[l]);
     FOR_LANES total[l] = top[l] + plain_log(total[l]);
     for (int g = 0; g < c->groups; g++) FOR_LANES {
-        double a = log_share[g][l] - total[l];
-        log_share[g][l] = sum[g][l] > 0 ? a : -(double)INFINITY;
-        share[g][l] = sum[g][l] > 0 ? plain_exp(a < 0 ? a : a * 0) : 0;
-    }
+            double a = log_share[g][l] - total[l];
+            log_share[g][l] = sum[g][l] > 0 ? a : -(double)INFINITY;
+            share[g][l] = sum[g][l] > 0 ? plain_exp(a < 0 ? a : a * 0) : 0;
+        }
 }
 
 // What one group adds: its part of the high term, its low term and its coefficients.
-static inline void finish_group(const criterion *c, block *b, int g, const lanes log_p, const lanes log_q) {
+static inline void finish_group(const criterion *c, block *b, int g, const lanes log_p,
+                                const lanes log_q) {
     const double infinite = (double)INFINITY, w = c->w_low[g];
-    const double scaled = (double)(c->mass_scaled >> g & 1U), listed = (double)(c->table_weighted >> g & 1U);
+    const double scaled = (double)(c->mass_scaled >> g & 1U),
+                 listed = (double)(c->table_weighted >> g & 1U);
     const double w_high = c->groups > 1 ? c->w_high : 0;
     group_sums *low = &b->low_sums, *high = c->split_high ? &b->high_sums : low;
     FOR_LANES {
@@ -123,10 +127,15 @@ static inline void finish_group(const criterion *c, block *b, int g, const lanes
     FOR_LANES {
         double s = low->sum_s[g][l], t = low->sum_t[g][l];
         double log_ratio = plain_log(s) - plain_log(t);
-        double forward = c->forward && t > 0 ? (s > 0 ? log_ratio - low->dot_t[g][l] / t * c->inv_t : infinite) : 0;
-        double reverse = c->reverse && s > 0 ? (t > 0 ? low->dot_s[g][l] / s * c->inv_t - log_ratio : infinite) : 0;
+        double forward = c->forward && t > 0
+                             ? (s > 0 ? log_ratio - low->dot_t[g][l] / t * c->inv_t : infinite)
+                             : 0;
+        double reverse = c->reverse && s > 0
+                             ? (t > 0 ? low->dot_s[g][l] / s * c->inv_t - log_ratio : infinite)
+                             : 0;
         double m = (scaled != 0 ? b->teacher_mass[g][l] : 1) * (listed != 0 ? b->low_weight[l] : 1);
-        double term = (c->forward ? c->forward_share * forward : 0) + (c->reverse ? c->reverse_share * reverse : 0);
+        double term = (c->forward ? c->forward_share * forward : 0) +
+                      (c->reverse ? c->reverse_share * reverse : 0);
         b->low[g][l] = w != 0 && m != 0 ? c->factor * m * term : 0;
 
         double f = b->grad_scale[l] * c->kd_weight * c->factor * c->inv_t;
@@ -147,7 +156,8 @@ static inline void finish_kd(const criterion *c, block *b) {
     shares(c, c->inv_tt, sums->ref_t, sums->sum_t, log_q, b->teacher_mass);
     for (int g = 0; g < c->groups; g++) finish_group(c, b, g, log_p[g], log_q[g]);
     FOR_LANES b->kd[l] = c->groups > 1 && c->w_high != 0 ? c->w_high * b->high[l] : 0;
-    for (int g = 0; g < c->groups; g++) FOR_LANES b->kd[l] += c->w_low[g] != 0 ? c->w_low[g] * b->low[g][l] : 0;
+    for (int g = 0; g < c->groups; g++)
+        FOR_LANES b->kd[l] += c->w_low[g] != 0 ? c->w_low[g] * b->low[g][l] : 0;
 }
 
 static inline void finish_ce(const criterion *c, block *b) {
@@ -169,9 +179,9 @@ static inline void find_broken(const criterion *c, const block *b, lanes broken)
     lanes students, teachers;
     FOR_LANES students[l] = teachers[l] = 0;
     for (int g = 0; g < c->groups; g++) FOR_LANES {
-        students[l] += b->low_sums.sum_s[g][l];
-        teachers[l] += b->low_sums.sum_t[g][l];
-    }
+            students[l] += b->low_sums.sum_s[g][l];
+            teachers[l] += b->low_sums.sum_t[g][l];
+        }
     FOR_LANES {
         double headless = c->groups > 0 && teachers[l] == 0 && students[l] > 0 ? (double)NAN : 0;
         double sums = students[l] + teachers[l] + (c->ce ? b->sum_ce[l] : 0);
@@ -185,11 +195,12 @@ static inline void finish_rows(const criterion *c, block *b) {
     FOR_LANES b->high[l] = b->kd[l] = b->ce[l] = 0;
     if (c->kd) finish_kd(c, b);
     if (c->ce) finish_ce(c, b);
-    FOR_LANES b->loss[l] = broken[l] + (c->kd ? c->kd_weight * b->kd[l] : 0) + (c->ce ? c->ce_weight * b->ce[l] : 0);
+    FOR_LANES b->loss[l] =
+        broken[l] + (c->kd ? c->kd_weight * b->kd[l] : 0) + (c->ce ? c->ce_weight * b->ce[l] : 0);
     for (int g = 0; g < c->groups; g++) FOR_LANES {
-        b->low_sums.c_s[g][l] += broken[l];
-        b->low_sums.c_t[g][l] += broken[l];
-    }
+            b->low_sums.c_s[g][l] += broken[l];
+            b->low_sums.c_t[g][l] += broken[l];
+        }
     if (c->ce) FOR_LANES b->c_ce[l] += broken[l];
     if (c->kd) FOR_LANES b->kd[l] += broken[l];
 }
