@@ -3,10 +3,10 @@
 #include "compare_list.h"
 #include "evaluate.h"
 #include "loader.h"
-#include "training_plan.h"
 #include "report_html.h"
 #include "safe_file.h"
 #include "stop.h"
+#include "training_plan.h"
 #include "weights.h"
 
 #include <inttypes.h>
@@ -39,9 +39,9 @@ static bool path_in(const comparison *c, char path[PATH_MAX], const char *name, 
 static bool trained_alike(const training *t) {
     error_line ignored;
     safetensors file;
-    char expected[PLAN_SUMMARY + 64];
+    char expected[PLAN_RECIPE + 64];
     if (!safetensors_read(&file, t->out, &ignored)) return false;
-    training_fingerprint(t->summary, t->rate.epochs, expected, sizeof expected);
+    training_fingerprint(t->recipe, t->rate.epochs, expected, sizeof expected);
     const char *model_name = safetensors_metadata(&file, "model");
     const char *data_name = safetensors_metadata(&file, "dataset");
     const char *found = safetensors_metadata(&file, "training");
@@ -54,18 +54,18 @@ static bool trained_alike(const training *t) {
 // The teacher of --out-dir is this program's own: trained when it is not there, or when it is
 // another one.
 static bool train_teacher(const comparison *c, const char *path, error_line *e) {
-    char csv[PATH_MAX], summary[PLAN_SUMMARY];
+    char csv[PATH_MAX], recipe[PLAN_RECIPE];
     settings s = *c->s;
     s.model = s.teacher_model;
     s.epochs = s.teacher_epochs ? s.teacher_epochs : s.epochs;
     s.loss.kind = LOSS_CE;
     s.loss.ce_weight = 1;
     training t = plan_training(&s, &c->data);
-    plan_summary(&t, &s, summary, sizeof summary);
+    plan_recipe(&t, &s, recipe, sizeof recipe);
     t.label = "teacher";
     t.out = path;
     t.csv = csv;
-    t.summary = summary;
+    t.recipe = recipe;
     if (!path_in(c, csv, "teacher", ".csv", e)) return false;
     if (access(path, F_OK) == 0) {
         const bool alike = trained_alike(&t);
@@ -108,7 +108,7 @@ static bool find_teacher(comparison *c, error_line *e) {
 // --- The students --------------------------------------------------------------------------------
 
 static bool run_student(comparison *c, int which, int run, error_line *e) {
-    char name[VARIANT_NAME + 32], out[PATH_MAX], csv[PATH_MAX], summary[PLAN_SUMMARY];
+    char name[VARIANT_NAME + 32], out[PATH_MAX], csv[PATH_MAX], recipe[PLAN_RECIPE];
     const variant *v = &c->variants[which];
     settings s = *c->s;
     s.loss = v->loss;
@@ -120,12 +120,12 @@ static bool run_student(comparison *c, int which, int run, error_line *e) {
         return false;
     training t = plan_training(&s, &c->data);
     t.teacher = criterion_needs_teacher(&t.loss) ? c->teacher : NULL;
-    plan_summary(&t, &s, summary, sizeof summary);
+    plan_recipe(&t, &s, recipe, sizeof recipe);
     snprintf(name, sizeof name, "%s seed %" PRIu64, v->name, s.seed);
     t.label = name;
     t.out = out;
     t.csv = csv;
-    t.summary = summary;
+    t.recipe = recipe;
     return training_run(&t, &c->results[which].logs[run], e);
 }
 

@@ -1,7 +1,7 @@
 // train and distill: one run, one file of weights.
 #include "commands.h"
-#include "training_plan.h"
 #include "safe_file.h"
+#include "training_plan.h"
 #include "weights.h"
 
 #include <limits.h>
@@ -18,15 +18,15 @@ static void default_csv(const char *out, char *csv, size_t size) {
 }
 
 static bool run(const settings *s, const dataset *d, model *teacher, error_line *e) {
-    char csv[PATH_MAX], summary[PLAN_SUMMARY];
+    char csv[PATH_MAX], recipe[PLAN_RECIPE];
     training t = plan_training(s, d);
     default_csv(s->out, csv, sizeof csv);
     t.label = teacher ? loss_names[s->loss.kind] : s->model;
     t.teacher = teacher;
     t.out = s->out;
     t.csv = s->log ? s->log : csv;
-    plan_summary(&t, s, summary, sizeof summary);
-    t.summary = summary;
+    plan_recipe(&t, s, recipe, sizeof recipe);
+    t.recipe = recipe;
     if (!check_writable(t.out, e) || !check_writable(t.csv, e)) return false;
     run_log log;
     if (!run_log_init(&log, s->epochs, e)) return false;

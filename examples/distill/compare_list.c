@@ -46,7 +46,8 @@ int compare_losses(const settings *s, variant list[MAX_VARIANTS], error_line *e)
         if (!parse_variant(s, &list[count++], e)) return 0;
         from += length + (from[length] == ',');
     }
-    return count || error_usage(e, "--losses wants a list, as in ce,kd,dkd,gdkd");
+    if (count == 0) error_usage(e, "--losses wants a list, as in ce,kd,dkd,gdkd");
+    return count;
 }
 
 int compare_seeds(const char *text, uint64_t list[MAX_SEEDS], error_line *e) {
@@ -65,5 +66,6 @@ int compare_seeds(const char *text, uint64_t list[MAX_SEEDS], error_line *e) {
         count++;
         from += length + (from[length] == ',');
     }
-    return count || error_usage(e, "--seeds wants a list, as in 1,2");
+    if (count == 0) error_usage(e, "--seeds wants a list, as in 1,2");
+    return count;
 }

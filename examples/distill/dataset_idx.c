@@ -48,7 +48,7 @@ static bool read_images(image_set *set, byte_file *file, size_t limit, uint32_t 
 
 static bool read_labels(image_set *set, byte_file *file, uint32_t images, int classes,
                         error_line *e) {
-    uint32_t count;
+    uint32_t count = 0;
     if (!read_header(file, IDX_LABELS, 1, &count, e)) return false;
     if (count != images)
         return error_set(e, "%s holds %u labels for %u images", byte_file_path(file), count,

@@ -2,14 +2,6 @@
 
 #include "stop.h"
 
-#include <time.h>
-
-double clock_seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 int target_rank(const float *logits, int classes, int64_t target) {
     const float own = logits[target];
     int better = 0;
@@ -22,7 +14,7 @@ int target_rank(const float *logits, int classes, int64_t target) {
 
 accuracy evaluate(model *m, loader *images, int classes, float *logits) {
     long top1 = 0, top5 = 0, count = 0;
-    const batch *b;
+    const image_batch *b;
     loader_begin(images, 0);
     while (!stop_requested() && (b = loader_next(images))) {
         model_forward(m, b->images, b->count, false, logits);

@@ -20,7 +20,4 @@ int target_rank(const float *logits, int classes, int64_t target);
 // requested, with what it has.
 accuracy evaluate(model *m, loader *images, int classes, float *logits);
 
-// Seconds of a clock that nobody sets.
-double clock_seconds(void);
-
 #endif

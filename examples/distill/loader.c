@@ -20,7 +20,7 @@ struct loader {
     size_t *order; // of the images in this epoch
     int batches;   // of an epoch
 
-    batch slots[SLOTS];
+    image_batch slots[SLOTS];
     pthread_t thread;
     bool running;
     pthread_mutex_t lock; // of the three below
@@ -81,7 +81,7 @@ static void shuffle(loader *l) {
     }
 }
 
-static void fill_batch(const loader *l, int number, batch *b) {
+static void fill_batch(const loader *l, int number, image_batch *b) {
     const size_t first = (size_t)number * (size_t)l->batch_size;
     const size_t rest = l->set->count - first;
     b->count = rest < (size_t)l->batch_size ? (int)rest : l->batch_size;
@@ -131,10 +131,10 @@ void loader_begin(loader *l, int epoch) {
     l->running = pthread_create(&l->thread, NULL, produce, l) == 0;
 }
 
-const batch *loader_next(loader *l) {
+const image_batch *loader_next(loader *l) {
     if (l->taken == l->batches) return NULL;
     if (!l->running) { // no thread to be had: the work is done here
-        batch *b = &l->slots[0];
+        image_batch *b = &l->slots[0];
         fill_batch(l, l->taken++, b);
         return b;
     }
@@ -142,7 +142,7 @@ const batch *loader_next(loader *l) {
     l->taken++;
     pthread_cond_broadcast(&l->changed);
     while (l->made < l->taken) pthread_cond_wait(&l->changed, &l->lock);
-    const batch *b = &l->slots[(l->taken - 1) % SLOTS];
+    const image_batch *b = &l->slots[(l->taken - 1) % SLOTS];
     pthread_mutex_unlock(&l->lock);
     return b;
 }

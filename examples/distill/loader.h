@@ -10,7 +10,7 @@ typedef struct {
                      // DataLoader has it
     float *images;   // [count][channels][height][width], normalised
     int64_t *labels; // [count]
-} batch;
+} image_batch;
 
 typedef struct loader loader;
 
@@ -27,6 +27,6 @@ int loader_batches(const loader *l); // of an epoch
 void loader_begin(loader *l, int epoch);
 
 // The next batch, which stays as it is until the next call; NULL after the last.
-const batch *loader_next(loader *l);
+const image_batch *loader_next(loader *l);
 
 #endif

@@ -72,6 +72,7 @@ static bool run_command(const command *c, int argc, char **argv, error_line *e) 
     }
     if (!settings_check(&s, e)) return false;
     if (s.threads) omp_set_num_threads(s.threads);
+    blas_single_thread();
     const char *fault = blas_check();
     if (fault) return error_set(e, "%s", fault);
     stop_on_signals();

@@ -218,17 +218,18 @@ enum { HELP_COLUMN = 28, HELP_WIDTH = 98 };
 // Prints text broken at spaces, every further line at HELP_COLUMN.
 static void print_wrapped(const char *text, FILE *out) {
     size_t column = HELP_COLUMN;
-    while (*text) {
-        const size_t word = strcspn(text, " ");
-        if (column + word > HELP_WIDTH && column > HELP_COLUMN) {
+    for (const char *word = text; *word;) {
+        const size_t length = strcspn(word, " ");
+        if (word != text && column + 1 + length > HELP_WIDTH) {
             fprintf(out, "\n%*s", HELP_COLUMN, "");
             column = HELP_COLUMN;
+        } else if (word != text) {
+            fputc(' ', out);
+            column++;
         }
-        fprintf(out, "%.*s", (int)word, text);
-        column += word + 1;
-        text += word;
-        if (*text) text++;
-        if (*text && column < HELP_WIDTH) fputc(' ', out);
+        fprintf(out, "%.*s", (int)length, word);
+        column += length;
+        word += length + (word[length] == ' ');
     }
     fputc('\n', out);
 }

@@ -1,6 +1,6 @@
 #include "progress.h"
 
-#include "evaluate.h"
+#include "clock.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,9 +39,9 @@ static void format_time(double seconds, char *text, size_t size) {
         snprintf(text, size, "%ld:%02ld left", s / 60, s % 60);
 }
 
-void progress_format(const progress *p, int epoch, int batch, double loss, double top1,
+void progress_format(const progress *p, int epoch, int done_batches, double loss, double top1,
                      double elapsed, int columns, char *text) {
-    const double done = (double)(epoch - 1) * p->batches + batch,
+    const double done = (double)(epoch - 1) * p->batches + done_batches,
                  all = (double)p->epochs * p->batches;
     char front[MAX_COLUMNS], numbers[80], left[40], bar[MAX_BAR + 3] = "";
     format_time(elapsed / done * (all - done), left, sizeof left);
@@ -49,12 +49,13 @@ void progress_format(const progress *p, int epoch, int batch, double loss, doubl
     snprintf(numbers, sizeof numbers, "loss %.4f  acc %5.2f %%  ", loss, top1);
     // The bar takes what the words leave; on a narrow terminal the end of the line goes instead.
     const int words = (int)(strlen(front) + strlen(numbers) + strlen(left)) + 6;
-    int width = columns - words;
-    if (width > MAX_BAR) width = MAX_BAR;
+    const int width = columns - words < MAX_BAR ? columns - words : MAX_BAR;
     if (width >= MIN_BAR) {
-        const int full = (int)((double)width * batch / p->batches);
-        snprintf(bar, sizeof bar, "[%.*s%.*s]", full, "########################################",
-                 width - full, "........................................");
+        const int full = (int)((double)width * done_batches / p->batches);
+        bar[0] = '[';
+        for (int i = 0; i < width; i++) bar[1 + i] = i < full ? '#' : '.';
+        bar[1 + width] = ']';
+        bar[2 + width] = '\0';
     }
     snprintf(text, (size_t)columns + 1, "%s  %s%s%s%s", front, bar, *bar ? "  " : "", numbers,
              left);
@@ -66,14 +67,14 @@ static void repaint(progress *p, const char *text) {
     p->painted = clock_seconds();
 }
 
-void progress_update(progress *p, int epoch, int batch, double loss, double top1) {
+void progress_update(progress *p, int epoch, int done_batches, double loss, double top1) {
     char text[MAX_COLUMNS + 1];
     if (!p->terminal) return;
     const double now = clock_seconds();
     if (now - p->painted < 0.1) return;
     const int columns = terminal_columns();
     if (columns < 1) return;
-    progress_format(p, epoch, batch, loss, top1, now - p->begun, columns, text);
+    progress_format(p, epoch, done_batches, loss, top1, now - p->begun, columns, text);
     repaint(p, text);
 }
 

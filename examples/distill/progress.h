@@ -14,8 +14,8 @@ typedef struct {
 
 void progress_begin(progress *p, const char *label, int epochs, int batches, bool quiet);
 
-// Batch `batch` (from 1) of `epoch` (from 1) is done. Repaints ten times a second at most.
-void progress_update(progress *p, int epoch, int batch, double loss, double top1);
+// `done_batches` of `epoch` (from 1) are done. Repaints ten times a second at most.
+void progress_update(progress *p, int epoch, int done_batches, double loss, double top1);
 
 // "testing" in the bar's place.
 void progress_testing(progress *p, int epoch);
@@ -28,7 +28,7 @@ void progress_end(progress *p);
 
 // The bar's text, at most `columns` characters, in `text` of size columns + 1; for progress_update
 // and the tests.
-void progress_format(const progress *p, int epoch, int batch, double loss, double top1,
+void progress_format(const progress *p, int epoch, int done_batches, double loss, double top1,
                      double elapsed, int columns, char *text);
 
 #endif

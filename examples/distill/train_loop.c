@@ -1,5 +1,6 @@
 #include "train_loop.h"
 
+#include "clock.h"
 #include "evaluate.h"
 #include "loader.h"
 #include "progress.h"
@@ -27,27 +28,27 @@ typedef struct {
     double library_seconds;
 } tally;
 
-model *model_for(const char *name, const dataset *d, const image_set *images, int batch,
-                 bool training, error_line *e) {
+model *model_for(const char *name, const dataset *d, const image_set *images, int max_batch,
+                 bool learns, error_line *e) {
     const model_shape shape = {.channels = images->channels,
                                .height = images->height,
                                .width = images->width,
                                .classes = d->classes,
-                               .max_batch = batch,
-                               .training = training};
+                               .max_batch = max_batch,
+                               .training = learns};
     const char *fault = NULL;
     model *m = model_create(name, &shape, &fault);
     if (!m) error_set(e, "the model %s cannot be made: %s", name, fault);
     return m;
 }
 
-void training_fingerprint(const char *summary, int epochs, char *text, size_t size) {
-    snprintf(text, size, "%s; finished epochs %d", summary, epochs);
+void training_fingerprint(const char *recipe, int epochs, char *text, size_t size) {
+    snprintf(text, size, "%s; finished epochs %d", recipe, epochs);
 }
 
 // --- One epoch -----------------------------------------------------------------------------------
 
-static bool train_batch(workplace *w, const batch *b, int epoch, double lr, tally *sum,
+static bool train_batch(workplace *w, const image_batch *b, int epoch, double lr, tally *sum,
                         error_line *e) {
     const training *t = w->t;
     const int classes = t->data->classes;
@@ -71,7 +72,7 @@ static bool train_batch(workplace *w, const batch *b, int epoch, double lr, tall
 // False with EXIT_INTERRUPTED when a stop was requested.
 static bool train_epoch(workplace *w, int epoch, epoch_record *record, error_line *e) {
     tally sum = {0};
-    const batch *b;
+    const image_batch *b;
     const double begun = clock_seconds();
     record->lr = schedule_lr(&w->t->rate, epoch);
     loader_begin(w->train, epoch);
@@ -103,7 +104,7 @@ static bool save_epoch(const workplace *w, const run_log *log, error_line *e) {
     const training *t = w->t;
     char classes[16], fingerprint[700];
     snprintf(classes, sizeof classes, "%d", t->data->classes);
-    training_fingerprint(t->summary, log->count, fingerprint, sizeof fingerprint);
+    training_fingerprint(t->recipe, log->count, fingerprint, sizeof fingerprint);
     const safetensors_note notes[] = {
         {"format", "pt"},           {"model", t->model},       {"num_classes", classes},
         {"dataset", t->data->name}, {"training", fingerprint},

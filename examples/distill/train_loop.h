@@ -19,9 +19,9 @@ typedef struct {
     double momentum, weight_decay;
     int batch;
     uint64_t seed;
-    const char *out;     // weights
-    const char *csv;     // log
-    const char *summary; // of all that the weights depend on; goes into their file
+    const char *out;    // weights
+    const char *csv;    // log
+    const char *recipe; // what the weights depend on, in words; goes into their file
     bool quiet;
 } training;
 
@@ -30,11 +30,11 @@ typedef struct {
 bool training_run(const training *t, run_log *log, error_line *e);
 
 // A network for the images and classes of a data set; NULL on failure.
-model *model_for(const char *name, const dataset *d, const image_set *images, int batch,
-                 bool training, error_line *e);
+model *model_for(const char *name, const dataset *d, const image_set *images, int max_batch,
+                 bool learns, error_line *e);
 
-// `summary` with a finished number of epochs, as it stands in the file: a run that was cut short
+// `recipe` with a finished number of epochs, as it stands in the file: a run that was cut short
 // differs.
-void training_fingerprint(const char *summary, int epochs, char *text, size_t size);
+void training_fingerprint(const char *recipe, int epochs, char *text, size_t size);
 
 #endif

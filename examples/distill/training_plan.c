@@ -17,7 +17,7 @@ training plan_training(const settings *s, const dataset *d) {
     return t;
 }
 
-void plan_summary(const training *t, const settings *s, char *text, size_t size) {
+void plan_recipe(const training *t, const settings *s, char *text, size_t size) {
     char loss[160];
     criterion_describe(&t->loss, loss, sizeof loss);
     snprintf(text, size,

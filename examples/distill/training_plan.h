@@ -5,13 +5,13 @@
 #include "settings.h"
 #include "train_loop.h"
 
-enum { PLAN_SUMMARY = 512 };
+enum { PLAN_RECIPE = 512 };
 
-// A run of s->model with s->loss, its defaults filled in; label, teacher, out, csv and summary are
+// A run of s->model with s->loss, its defaults filled in; label, teacher, out, csv and recipe are
 // left to the caller.
 training plan_training(const settings *s, const dataset *d);
 
 // All that the resulting weights depend on, except the teacher's own weights, in one line.
-void plan_summary(const training *t, const settings *s, char *text, size_t size);
+void plan_recipe(const training *t, const settings *s, char *text, size_t size);
 
 #endif
