@@ -33,7 +33,8 @@ static const char head[] =
     "table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\n"
     "th,td{padding:6px 10px;border-bottom:1px solid "
     "var(--line);text-align:right;white-space:nowrap}\n"
-    "th{color:var(--dim);font-weight:600;font-size:.85rem;vertical-align:bottom}\n"
+    "th{color:var(--dim);font-weight:600;font-size:.85rem;vertical-align:bottom;white-space:normal;"
+    "min-width:7ch}\n"
     "th:first-child,td:first-child{text-align:left;padding-left:0}\n"
     "td:first-child small{display:block;color:var(--dim);white-space:normal;min-width:15ch}\n"
     ".legend{display:flex;flex-wrap:wrap;gap:6px 18px;margin:10px 0}\n"
@@ -134,10 +135,12 @@ typedef struct {
 #define TERM(which) (offsetof(epoch_record, terms) + (which) * sizeof(double))
 static const quantity accuracies[] = {
     {"Test top-1", "top-1, %", " %", offsetof(epoch_record, test_top1), true},
+    {"Test top-5", "top-5, %", " %", offsetof(epoch_record, test_top5), false},
     {"Training top-1 (augmented images)", "top-1, %", " %", offsetof(epoch_record, train_top1),
      false},
 };
 static const quantity terms[] = {
+    {"loss: the weighted sum", "weighted", "", TERM(TERM_TOTAL), false},
     {"ce: cross-entropy with the labels", "nats", "", TERM(TERM_CE), false},
     {"kd: the whole distillation term", "T² · nats", "", TERM(TERM_KD), false},
     {"high: between the groups", "T² · nats", "", TERM(TERM_HIGH), false},
