@@ -63,7 +63,8 @@ void norm_begin_training(norm *n, int count) {
     ++*n->steps;
 }
 
-// With m = mean over the batch: grad_x = scale * (g - m(g) - (x - mean) * m(g (x - mean)) / variance).
+// With m = mean over the batch: grad_x = scale * (g - m(g) - (x - mean) * m(g (x - mean)) /
+// variance).
 void norm_begin_backward(norm *n, int count) {
     const size_t padded = map_padded(n->shape);
     const double values = (double)count * n->shape.height * n->shape.width;

@@ -1,6 +1,6 @@
-// Batch normalisation as PyTorch's BatchNorm2d: eps 1e-5, momentum 0.1, the biased variance to normalise
-// with and the unbiased one for the running statistics. Here is what needs the whole batch; the
-// passes over the images are norm_* of kernels.h, and leave their sums for each image.
+// Batch normalisation as PyTorch's BatchNorm2d: eps 1e-5, momentum 0.1, the biased variance to
+// normalise with and the unbiased one for the running statistics. Here is what needs the whole
+// batch; the passes over the images are norm_* of kernels.h, and leave their sums for each image.
 #ifndef DISTILL_BATCHNORM_H
 #define DISTILL_BATCHNORM_H
 

@@ -8,7 +8,9 @@ enum {
     PIECES = 16                   // of the gradient, at the least: work for as many threads
 };
 
-static int taps(const conv *c) { return c->kernel * c->kernel; }
+static int taps(const conv *c) {
+    return c->kernel * c->kernel;
+}
 
 static conv_pass forward_pass(const conv *c) {
     conv_pass p = {.from = c->in,
@@ -28,9 +30,9 @@ static conv_pass forward_pass(const conv *c) {
     return p;
 }
 
-// Input pixel h got output pixel o through tap k when h = o * stride + k - pad. So the inputs of one parity,
-// h = j * stride + parity, see the taps with parity + pad - k divisible by the stride, at
-// o = j + (parity + pad - k) / stride.
+// Input pixel h got output pixel o through tap k when h = o * stride + k - pad. So the inputs of
+// one parity, h = j * stride + parity, see the taps with parity + pad - k divisible by the stride,
+// at o = j + (parity + pad - k) / stride.
 static conv_pass backward_pass(const conv *c, int row_parity, int column_parity) {
     conv_pass p = {.from = c->out,
                    .to = c->in,
@@ -60,8 +62,7 @@ conv conv_make(map_shape in, int channels, int kernel, int stride) {
               .stride = stride};
     c.forward = forward_pass(&c);
     for (int y = 0; y < stride; y++)
-        for (int x = 0; x < stride; x++)
-            c.backward[c.backward_passes++] = backward_pass(&c, y, x);
+        for (int x = 0; x < stride; x++) c.backward[c.backward_passes++] = backward_pass(&c, y, x);
     return c;
 }
 
@@ -73,10 +74,11 @@ size_t conv_packed_size(const conv *c) {
     return map_blocks(c->out) * map_blocks(c->in) * (size_t)taps(c) * TILE;
 }
 
-// Where the weight (from, to, tap) lies in the blocks [to block][from block][tap][from lane][to lane].
-static size_t packed_at(size_t from_blocks, size_t kernel_taps, size_t from, size_t to, size_t tap) {
-    const size_t tile =
-        ((to / MAP_LANES) * from_blocks + from / MAP_LANES) * kernel_taps + tap;
+// Where the weight (from, to, tap) lies in the blocks [to block][from block][tap][from lane][to
+// lane].
+static size_t packed_at(size_t from_blocks, size_t kernel_taps, size_t from, size_t to,
+                        size_t tap) {
+    const size_t tile = ((to / MAP_LANES) * from_blocks + from / MAP_LANES) * kernel_taps + tap;
     return tile * TILE + from % MAP_LANES * MAP_LANES + to % MAP_LANES;
 }
 

@@ -1,13 +1,13 @@
-// The convolution as text books have it: im2col, then one matrix product per image. Not fast, but short:
-// the tests hold the fast one (conv.c) against this one.
+// The convolution as text books have it: im2col, then one matrix product per image. Not fast, but
+// short: the tests hold the fast one (conv.c) against this one.
 #include "conv.h"
 
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Column (y, x) of the matrix holds what the kernel sees at that output pixel: a row for each
-// input channel and tap, as the weights have them. Calls visit(map offset, matrix index) for all that are not padding.
+// im2col's matrix: the column of an output pixel holds what the kernel sees there, with a row for
+// each input channel and tap, in the order of the weights.
 typedef struct {
     const conv *c;
     size_t pixels;

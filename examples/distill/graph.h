@@ -1,6 +1,6 @@
-// Inside a model: values (feature maps), the nodes that make them, and the parameters. The networks'
-// files (resnet.c, wrn.c) describe themselves with the functions at the end; plan.c gives every value its
-// memory; run.c carries the nodes out.
+// Inside a model: values (feature maps), the nodes that make them, and the parameters. The
+// networks' files (resnet.c, wrn.c) describe themselves with the functions at the end; plan.c gives
+// every value its memory; run.c carries the nodes out.
 #ifndef DISTILL_GRAPH_H
 #define DISTILL_GRAPH_H
 
@@ -74,7 +74,6 @@ struct model {
     float *gradients;
     float *momenta;
     size_t parameter_count;
-    int64_t *steps;
     linear linear;
     float *features; // [max_batch][padded channels]
     float *grad_features;
@@ -87,9 +86,9 @@ struct model {
     bool out_of_memory;
 };
 
-// --- To describe a network ---------------------------------------------------------------------------
-// Parameters are made in the order of the state_dict, nodes in the order of computation. `name` is a
-// prefix with its dot: "layer1.0.conv1."
+// --- To describe a network -----------------------------------------------------------------------
+// Parameters are made in the order of the state_dict, nodes in the order of computation. A prefix
+// ends with a dot or is empty: "layer1.0." and "conv1" make "layer1.0.conv1.weight".
 
 int graph_conv_weight(model *m, const char *prefix, const char *name, int in, int out, int kernel);
 int graph_norm_tensors(model *m, const char *prefix, const char *name, int channels);
@@ -100,14 +99,17 @@ int graph_norm(model *m, int tensors, int in, int add, bool relu);
 // Pooling and the linear layer "fc" on the last value.
 void graph_head(model *m);
 
-static inline int graph_channels(const model *m, int v) { return m->values[v].shape.channels; }
+static inline int graph_channels(const model *m, int v) {
+    return m->values[v].shape.channels;
+}
 
 void resnet_build(model *m, int depth, const int channels[4]);
 void wrn_build(model *m, int depth, int widen);
 
-// --- The model's other parts -------------------------------------------------------------------------
+// --- The model's other parts ---------------------------------------------------------------------
 
-// Memory, zeroed, 64-byte aligned, freed with the model. NULL and m->out_of_memory when there is none.
+// Memory, zeroed, 64-byte aligned, freed with the model. NULL and m->out_of_memory when there is
+// none.
 void *model_memory(model *m, size_t bytes);
 
 // Gives every value, gradient and node its memory.

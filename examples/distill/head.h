@@ -4,7 +4,8 @@
 
 #include "map.h"
 
-// One image: features [padded channels] = mean over the pixels; grad_x = that gradient, spread evenly.
+// One image: features [padded channels] = mean over the pixels; grad_x = that gradient, spread
+// evenly.
 void pool_forward(map_shape s, const float *x, float *features);
 void pool_backward(map_shape s, const float *grad_features, float *grad_x);
 

@@ -4,7 +4,8 @@
 //   TILE_1, TILE_2                how many accumulators of one and of two blocks the registers hold
 #include "kernels.h"
 
-// GNU C's vectors: the operators work on all elements. may_alias: they are laid over arrays of float.
+// GNU C's vectors: the operators work on all elements. may_alias: they are laid over arrays of
+// float.
 typedef float vec __attribute__((vector_size(VEC_BYTES), may_alias));
 typedef int mask __attribute__((vector_size(VEC_BYTES)));
 
@@ -14,11 +15,12 @@ enum {
     TILE_BLOCKS = TILE_2 > 0 ? 2 : 1
 };
 
-// For loops with a constant count that must disappear, so that an array of vectors becomes registers.
+// For loops with a constant count that must disappear, so that an array of vectors becomes
+// registers.
 #ifdef __clang__
-#define UNROLLED _Pragma("unroll")
+#    define UNROLLED _Pragma("unroll")
 #else
-#define UNROLLED _Pragma("GCC unroll 32")
+#    define UNROLLED _Pragma("GCC unroll 32")
 #endif
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 

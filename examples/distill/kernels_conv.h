@@ -1,6 +1,6 @@
-// Direct convolution. A tile of neighbouring pixels times 16 or 32 output channels stays in registers while all
-// the taps of one block of input channels go by: one weight vector is loaded, and
-// multiplied by one number of each pixel.
+// Direct convolution. A tile of neighbouring pixels times 16 or 32 output channels stays in
+// registers while all the taps of one block of input channels go by: one weight vector is loaded,
+// and multiplied by one number of each pixel.
 
 ALWAYS_INLINE void conv_tile(const int pixels, const int blocks, const int stride,
                              const conv_pass *p, int lanes, const float *weights,
@@ -21,8 +21,8 @@ ALWAYS_INLINE void conv_tile(const int pixels, const int blocks, const int strid
         for (int lane = 0; lane < lanes; lane++, x++, w += MAP_LANES) {
             vec row[TILE_BLOCKS * PARTS];
             UNROLLED for (int v = 0; v < blocks * PARTS; v++) {
-                row[v] = load(w + (size_t)(v / PARTS) * weights_step +
-                              (size_t)(v % PARTS) * VEC_LANES);
+                row[v] =
+                    load(w + (size_t)(v / PARTS) * weights_step + (size_t)(v % PARTS) * VEC_LANES);
             }
             UNROLLED for (int i = 0; i < pixels; i++) {
                 UNROLLED for (int v = 0; v < blocks * PARTS; v++) {
@@ -73,8 +73,8 @@ ALWAYS_INLINE void conv_tile_of(int pixels, const int blocks, const int stride, 
     }
 }
 
-// All pixels of the pass for one block of `from` and one or two blocks of `to`: a row is cut into tiles of
-// nearly the same size.
+// All pixels of the pass for one block of `from` and one or two blocks of `to`: a row is cut into
+// tiles of nearly the same size.
 ALWAYS_INLINE void conv_block(const int blocks, const int stride, const conv_pass *p, int lanes,
                               const float *weights, size_t weights_step, const float *from,
                               const float *start, float *to) {
@@ -93,11 +93,14 @@ ALWAYS_INLINE void conv_block(const int blocks, const int stride, const conv_pas
     }
 }
 
-// Not inlined: each of the four combinations is compiled once.
+// Each of the combinations of blocks and stride is compiled once.
+typedef void conv_block_function(const conv_pass *p, int lanes, const float *weights,
+                                 size_t weights_step, const float *from, const float *start,
+                                 float *to);
+
 #define CONV_BLOCK(name, blocks, stride)                                                           \
-    static __attribute__((noinline)) void name(const conv_pass *p, int lanes, const float *weights, \
-                                               size_t weights_step, const float *from,             \
-                                               const float *start, float *to) {                    \
+    static void name(const conv_pass *p, int lanes, const float *weights, size_t weights_step,     \
+                     const float *from, const float *start, float *to) {                           \
         conv_block(blocks, stride, p, lanes, weights, weights_step, from, start, to);              \
     }
 CONV_BLOCK(conv_block_1_1, 1, 1)
@@ -105,10 +108,15 @@ CONV_BLOCK(conv_block_1_2, 1, 2)
 #if TILE_2 > 0
 CONV_BLOCK(conv_block_2_1, 2, 1)
 CONV_BLOCK(conv_block_2_2, 2, 2)
-#else
-#define conv_block_2_1 conv_block_1_1
-#define conv_block_2_2 conv_block_1_2
 #endif
+
+// [blocks - 1][stride - 1]
+static conv_block_function *const conv_blocks[TILE_BLOCKS][2] = {
+    {conv_block_1_1, conv_block_1_2},
+#if TILE_2 > 0
+    {conv_block_2_1, conv_block_2_2},
+#endif
+};
 
 // Channels of a block that are not filling.
 ALWAYS_INLINE int used_lanes(map_shape s, size_t block) {
@@ -130,27 +138,20 @@ static void conv_run(const conv_pass *p, const float *weights, const float *from
             const int lanes = used_lanes(p->from, k);
             const float *w = weights + block * weights_step + k * weights_block;
             const float *x = from + k * map_block(p->from);
-            if (blocks == 1 && p->stride == 1)
-                conv_block_1_1(p, lanes, w, weights_step, x, begin, target);
-            else if (blocks == 1)
-                conv_block_1_2(p, lanes, w, weights_step, x, begin, target);
-            else if (p->stride == 1)
-                conv_block_2_1(p, lanes, w, weights_step, x, begin, target);
-            else
-                conv_block_2_2(p, lanes, w, weights_step, x, begin, target);
+            conv_blocks[blocks - 1][p->stride - 1](p, lanes, w, weights_step, x, begin, target);
             begin = target;
         }
         block += blocks;
     }
 }
 
-// --- Gradient of the weights -----------------------------------------------------------------------
+// --- Gradient of the weights ---------------------------------------------------------------------
 
 // `lanes` input channels times the output channels of one or two blocks stay in registers while
 // some rows of pixels go by.
-ALWAYS_INLINE void weights_tile(const int lanes, const int blocks, const conv_pass *p, int first_row,
-                                int rows, const float *from, const float *grad, float *gradient,
-                                size_t gradient_step) {
+ALWAYS_INLINE void weights_tile(const int lanes, const int blocks, const conv_pass *p,
+                                int first_row, int rows, const float *from, const float *grad,
+                                float *gradient, size_t gradient_step) {
     const size_t grad_step = map_block(p->to);
     const int step = p->stride * MAP_LANES;
     vec sum[MAP_LANES][TILE_BLOCKS * PARTS];

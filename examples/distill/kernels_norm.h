@@ -1,5 +1,5 @@
-// Batch normalisation's passes over one image. The rows of a block are walked from pixel to pixel; four sums
-// side by side, so that an addition need not wait for the one before.
+// Batch normalisation's passes over one image. The rows of a block are walked from pixel to pixel;
+// four sums side by side, so that an addition need not wait for the one before.
 
 enum { CHAINS = 4 };
 
@@ -8,7 +8,7 @@ ALWAYS_INLINE vec chains_total(const vec sum[CHAINS]) {
 }
 
 // Channel block, and the vector of the block, by the offset of its first channel.
-#define FOR_EACH_VECTOR(s, c) for (size_t c = 0; c < map_padded(s); c += VEC_LANES)
+#define FOR_EACH_VECTOR(s, c) for (size_t(c) = 0; (c) < map_padded(s); (c) += VEC_LANES)
 
 ALWAYS_INLINE size_t vector_pixel(map_shape s, size_t c, int y) {
     return map_pixel(s, c / MAP_LANES, y, 0) + c % MAP_LANES;
@@ -23,8 +23,7 @@ static void norm_sums(map_shape s, const float *x, float *sums) {
         for (int y = 0; y < s.height; y++) {
             const float *row = x + vector_pixel(s, c, y);
             int j = 0;
-            for (; j + CHAINS <= s.width; j += CHAINS)
-                UNROLLED for (int k = 0; k < CHAINS; k++) {
+            for (; j + CHAINS <= s.width; j += CHAINS) UNROLLED for (int k = 0; k < CHAINS; k++) {
                     const vec d = load(row + (j + k) * MAP_LANES) - origin;
                     sum[k] += d;
                     square[k] += d * d;
@@ -80,8 +79,7 @@ static void norm_reduce(map_shape s, const float *x, const float *mean, const fl
         for (int i = 0; i < s.height; i++) {
             const size_t row = vector_pixel(s, c, i);
             int j = 0;
-            for (; j + CHAINS <= s.width; j += CHAINS)
-                UNROLLED for (int k = 0; k < CHAINS; k++) {
+            for (; j + CHAINS <= s.width; j += CHAINS) UNROLLED for (int k = 0; k < CHAINS; k++) {
                     reduce_pixel(x, y, grad, row + (size_t)(j + k) * MAP_LANES, m, &sum[k],
                                  &product[k]);
                 }

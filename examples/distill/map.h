@@ -1,6 +1,7 @@
-// How a feature map lies in memory, and why: the channels go in blocks of 16, side by side, so that one
-// vector holds 16 channels of a pixel (the last block is filled up with zeros); and every block
-// carries a frame of zeros, one pixel wide, so that a 3x3 convolution needs no special case at the edge.
+// How a feature map lies in memory, and why: the channels go in blocks of 16, side by side, so that
+// one vector holds 16 channels of a pixel (the last block is filled up with zeros); and every block
+// carries a frame of zeros, one pixel wide, so that a 3x3 convolution needs no special case at the
+// edge.
 //
 //     [block][height + 2][width + 2][16]
 //
@@ -23,12 +24,20 @@ static inline size_t map_blocks(map_shape s) {
 }
 
 // Channels, filled up to whole blocks.
-static inline size_t map_padded(map_shape s) { return map_blocks(s) * MAP_LANES; }
+static inline size_t map_padded(map_shape s) {
+    return map_blocks(s) * MAP_LANES;
+}
 
 // Floats from a pixel to the one below, from a block to the next, and of a whole map.
-static inline size_t map_row(map_shape s) { return ((size_t)s.width + 2) * MAP_LANES; }
-static inline size_t map_block(map_shape s) { return ((size_t)s.height + 2) * map_row(s); }
-static inline size_t map_size(map_shape s) { return map_blocks(s) * map_block(s); }
+static inline size_t map_row(map_shape s) {
+    return ((size_t)s.width + 2) * MAP_LANES;
+}
+static inline size_t map_block(map_shape s) {
+    return ((size_t)s.height + 2) * map_row(s);
+}
+static inline size_t map_size(map_shape s) {
+    return map_blocks(s) * map_block(s);
+}
 
 // The pixel (y, x) of a block's first channel.
 static inline size_t map_pixel(map_shape s, size_t block, int y, int x) {

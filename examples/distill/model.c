@@ -2,12 +2,12 @@
 
 #include "rng.h"
 
-#include <cblas.h>
+#include "blas_check.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-// --- Memory --------------------------------------------------------------------------------------------
+// --- Memory --------------------------------------------------------------------------------------
 
 struct allocation {
     allocation *next;
@@ -40,26 +40,36 @@ void model_free(model *m) {
     free(m);
 }
 
-// --- The networks by name ------------------------------------------------------------------------------
+// --- The networks by name ------------------------------------------------------------------------
 
 static const struct {
     int depth;
     int widen;       // of a wide ResNet, 0 for a ResNet
     int channels[4]; // of a ResNet
 } networks[] = {
-    {8, 0, {16, 16, 32, 64}},    {14, 0, {16, 16, 32, 64}},  {20, 0, {16, 16, 32, 64}},
-    {32, 0, {16, 16, 32, 64}},   {44, 0, {16, 16, 32, 64}},  {56, 0, {16, 16, 32, 64}},
-    {110, 0, {16, 16, 32, 64}},  {8, 0, {32, 64, 128, 256}}, {32, 0, {32, 64, 128, 256}},
-    {16, 1, {0}},                {16, 2, {0}},               {40, 1, {0}},
+    {8, 0, {16, 16, 32, 64}},
+    {14, 0, {16, 16, 32, 64}},
+    {20, 0, {16, 16, 32, 64}},
+    {32, 0, {16, 16, 32, 64}},
+    {44, 0, {16, 16, 32, 64}},
+    {56, 0, {16, 16, 32, 64}},
+    {110, 0, {16, 16, 32, 64}},
+    {8, 0, {32, 64, 128, 256}},
+    {32, 0, {32, 64, 128, 256}},
+    {16, 1, {0}},
+    {16, 2, {0}},
+    {40, 1, {0}},
     {40, 2, {0}},
 };
 enum { NETWORKS = sizeof networks / sizeof *networks };
 
 static const char *const names[NETWORKS + 1] = {
-    "resnet8",   "resnet14",   "resnet20",    "resnet32", "resnet44", "resnet56", "resnet110",
-    "resnet8x4", "resnet32x4", "wrn_16_1",    "wrn_16_2", "wrn_40_1", "wrn_40_2", NULL};
+    "resnet8",   "resnet14",   "resnet20", "resnet32", "resnet44", "resnet56", "resnet110",
+    "resnet8x4", "resnet32x4", "wrn_16_1", "wrn_16_2", "wrn_40_1", "wrn_40_2", NULL};
 
-const char *const *model_names(void) { return names; }
+const char *const *model_names(void) {
+    return names;
+}
 
 static bool build(model *m, const char *name) {
     for (int i = 0; i < NETWORKS; i++) {
@@ -107,7 +117,7 @@ model *model_create(const char *name, const model_shape *shape, const char **err
         model_free(m);
         return NULL;
     }
-    openblas_set_num_threads(1); // the threads are over images, here
+    blas_single_thread();
     return m;
 }
 
@@ -116,7 +126,7 @@ size_t model_tensors(const model *m, const tensor **tensors) {
     return m->tensor_count;
 }
 
-// --- Initialisation ------------------------------------------------------------------------------------
+// --- Initialisation ------------------------------------------------------------------------------
 
 static void fill(const tensor *t, float x) {
     for (size_t i = 0; i < t->count; i++) t->data[i] = x;
@@ -125,15 +135,13 @@ static void fill(const tensor *t, float x) {
 // He et al. 2015: deviation sqrt(2 / fan_out), which both of the reference's networks use.
 static void init_conv(const tensor *t, rng *r) {
     const double fan_out = (double)(t->shape[0] * t->shape[2] * t->shape[3]);
-    for (size_t i = 0; i < t->count; i++)
-        t->data[i] = (float)(sqrt(2 / fan_out) * rng_normal(r));
+    for (size_t i = 0; i < t->count; i++) t->data[i] = (float)(sqrt(2 / fan_out) * rng_normal(r));
 }
 
 // PyTorch's default for a linear layer: weight and bias uniform within 1 / sqrt(features).
 static void init_linear(const tensor *t, rng *r, double features) {
     const double bound = 1 / sqrt(features);
-    for (size_t i = 0; i < t->count; i++)
-        t->data[i] = (float)(bound * (2 * rng_uniform(r) - 1));
+    for (size_t i = 0; i < t->count; i++) t->data[i] = (float)(bound * (2 * rng_uniform(r) - 1));
 }
 
 void model_init(model *m, uint64_t seed) {
@@ -161,7 +169,7 @@ void model_init(model *m, uint64_t seed) {
         fill(weight + 1, 0);
 }
 
-// --- Steps ---------------------------------------------------------------------------------------------
+// --- Steps ---------------------------------------------------------------------------------------
 
 void model_forward(model *m, const float *images, int count, bool training, float *logits) {
     run_forward(m, images, count, training && m->shape.training, logits);
@@ -189,4 +197,6 @@ void model_profile(model *m, bool on) {
     if (on) m->times = (model_times){0};
 }
 
-const model_times *model_profile_times(const model *m) { return &m->times; }
+const model_times *model_profile_times(const model *m) {
+    return &m->times;
+}

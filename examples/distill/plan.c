@@ -1,10 +1,10 @@
-// Where everything lies. A value that nobody reads any more hands its buffer on to a later one of the same
-// shape (the same, because of the frame of zeros).
+// Where everything lies. A value that nobody reads any more hands its buffer on to a later one of
+// the same shape (the same, because of the frame of zeros).
 #include "graph.h"
 
 #include <stdint.h>
 
-// --- Buffers that are used in turns --------------------------------------------------------------------
+// --- Buffers that are used in turns --------------------------------------------------------------
 
 typedef struct {
     float *data;
@@ -35,7 +35,7 @@ static int pool_take(pool *p, map_shape shape) {
     return p->count++;
 }
 
-// --- Values --------------------------------------------------------------------------------------------
+// --- Values --------------------------------------------------------------------------------------
 
 // Training needs every value again in the backward pass.
 static void plan_values_kept(model *m) {
@@ -60,11 +60,11 @@ static void plan_values_in_turns(model *m) {
     }
 }
 
-// --- Gradients -----------------------------------------------------------------------------------------
+// --- Gradients -----------------------------------------------------------------------------------
 
-// The backward pass is played through. A gradient's buffer is free when the value's producer has used
-// it; but not before the next norm, because the weights' gradients of the convolutions in between are computed
-// last (run.c).
+// The backward pass is played through. A gradient's buffer is free when the value's producer has
+// used it; but not before the next norm, because the weights' gradients of the convolutions in
+// between are computed last (run.c).
 typedef struct {
     pool pool;
     int of[MAX_VALUES]; // buffer of the value's gradient, or NONE
@@ -106,40 +106,38 @@ static void plan_gradients(model *m) {
     for (int k = m->node_count - 1; k >= 0; k--) plan_node_gradient(m, &g, &m->nodes[k]);
 }
 
-// --- Parameters ----------------------------------------------------------------------------------------
+// --- Parameters ----------------------------------------------------------------------------------
 
 // Each tensor begins on a cache line.
-static size_t aligned_count(const tensor *t) { return (t->count + 15) / 16 * 16; }
+static size_t aligned_count(const tensor *t) {
+    return (t->count + 15) / 16 * 16;
+}
+
+static size_t total_count(const model *m, bool statistics) {
+    size_t total = 0;
+    for (size_t i = 0; i < m->tensor_count; i++)
+        if (m->is_statistic[i] == statistics) total += aligned_count(&m->tensors[i]);
+    return total;
+}
 
 static void plan_tensors(model *m) {
-    float *statistics[MAX_TENSORS];
-    size_t steps = 0;
-    m->parameter_count = 0;
-    for (size_t i = 0; i < m->tensor_count; i++) {
-        const tensor *t = &m->tensors[i];
-        statistics[i] = NULL;
-        if (!m->is_statistic[i])
-            m->parameter_count += aligned_count(t);
-        else if (t->dims == 0)
-            steps++;
-        else
-            statistics[i] = model_memory(m, aligned_count(t) * sizeof(float));
-    }
+    m->parameter_count = total_count(m, false);
     m->parameters = model_memory(m, m->parameter_count * sizeof(float));
-    m->steps = model_memory(m, (steps + 1) * sizeof(int64_t));
     if (m->shape.training) {
         m->gradients = model_memory(m, m->parameter_count * sizeof(float));
         m->momenta = model_memory(m, m->parameter_count * sizeof(float));
     }
+    float *statistics = model_memory(m, total_count(m, true) * sizeof(float));
+    int64_t *steps = model_memory(m, m->tensor_count * sizeof(int64_t));
     if (m->out_of_memory) return;
     size_t at = 0;
-    int64_t *step = m->steps;
     for (size_t i = 0; i < m->tensor_count; i++) {
         tensor *t = &m->tensors[i];
-        if (statistics[i]) {
-            t->data = statistics[i];
-        } else if (t->dims == 0) {
-            t->steps = step++;
+        if (t->dims == 0) {
+            t->steps = steps++;
+        } else if (m->is_statistic[i]) {
+            t->data = statistics;
+            statistics += aligned_count(t);
         } else {
             t->data = m->parameters + at;
             t->grad = m->gradients ? m->gradients + at : NULL;
@@ -149,7 +147,7 @@ static void plan_tensors(model *m) {
     }
 }
 
-// --- Nodes ---------------------------------------------------------------------------------------------
+// --- Nodes ---------------------------------------------------------------------------------------
 
 static size_t plan_conv(model *m, node *n) {
     const size_t bytes = conv_packed_size(&n->conv) * sizeof(float);

@@ -3,7 +3,8 @@
 
 #include <stdio.h>
 
-// relu(bn2(conv2(relu(bn1(conv1(x))))) + x), x going through a 1x1 convolution where the shape changes.
+// relu(bn2(conv2(relu(bn1(conv1(x))))) + x), x going through a 1x1 convolution where the shape
+// changes.
 static int basic_block(model *m, const char *prefix, int x, int channels, int stride) {
     const int in = graph_channels(m, x);
     const bool downsample = stride != 1 || in != channels;

@@ -43,7 +43,8 @@ uint32_t rng_below(rng *r, uint32_t bound) {
     return x % bound;
 }
 
-// Box and Muller's transform. Its second value is dropped, so that the state alone says what comes next.
+// Box and Muller's transform. Its second value is dropped, so that the state alone says what comes
+// next.
 double rng_normal(rng *r) {
     const double two_pi = 6.283185307179586;
     double radius = sqrt(-2.0 * log(1.0 - rng_uniform(r)));

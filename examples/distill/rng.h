@@ -12,9 +12,9 @@ typedef struct {
 // Any seed will do, 0 too; different seeds give unrelated sequences.
 void rng_seed(rng *r, uint64_t seed);
 
-uint64_t rng_next(rng *r);                 // 64 random bits
-double rng_uniform(rng *r);                // in [0, 1)
+uint64_t rng_next(rng *r);                  // 64 random bits
+double rng_uniform(rng *r);                 // in [0, 1)
 uint32_t rng_below(rng *r, uint32_t bound); // in [0, bound), each equally likely; bound > 0
-double rng_normal(rng *r);                 // mean 0, deviation 1
+double rng_normal(rng *r);                  // mean 0, deviation 1
 
 #endif

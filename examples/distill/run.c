@@ -1,11 +1,12 @@
-// Carries the nodes out. Batch normalisation needs the whole batch, everything else one image at a time. So the nodes
-// between two normalisations are a segment: every image goes through all of it while its maps are still in
-// the cache. The images go in CHUNKS runs over the threads, and no sum depends on who computed what.
+// Carries the nodes out. Batch normalisation needs the whole batch, everything else one image at a
+// time. So the nodes between two normalisations are a segment: every image goes through all of it
+// while its maps are still in the cache. The images go in CHUNKS runs over the threads, and no sum
+// depends on who computed what.
 #include "graph.h"
 
 #include <time.h>
 
-// --- Clock ---------------------------------------------------------------------------------------------
+// --- Clock ---------------------------------------------------------------------------------------
 
 typedef struct {
     bool on;
@@ -44,7 +45,7 @@ static void watch_end(model *m, const stopwatch *w) {
     }
 }
 
-// --- Maps ----------------------------------------------------------------------------------------------
+// --- Maps ----------------------------------------------------------------------------------------
 
 typedef struct {
     int first;
@@ -63,9 +64,11 @@ static float *gradient_map(const model *m, float *gradients, int v, size_t image
     return gradients + image * map_size(m->values[v].shape);
 }
 
-static size_t image_features(const model *m) { return m->linear.feature_step; }
+static size_t image_features(const model *m) {
+    return m->linear.feature_step;
+}
 
-// --- Forward -------------------------------------------------------------------------------------------
+// --- Forward -------------------------------------------------------------------------------------
 
 static void pack_weights(const model *m, bool training) {
 #pragma omp parallel for schedule(dynamic)
@@ -111,7 +114,8 @@ typedef struct {
 static void forward_image(const model *m, const forward_segment *s, int image, size_t slot,
                           stopwatch *w) {
     if (s->first == 0) {
-        const size_t size = (size_t)m->shape.channels * (size_t)m->shape.height * (size_t)m->shape.width;
+        const size_t size =
+            (size_t)m->shape.channels * (size_t)m->shape.height * (size_t)m->shape.width;
         map_pack(m->values[0].shape, s->images + (size_t)image * size, value_map(m, 0, slot));
         watch_book(w, &w->times.other);
     }
@@ -164,7 +168,7 @@ void run_forward(model *m, const float *images, int count, bool training, float 
     watch_end(m, &w);
 }
 
-// --- Backward ------------------------------------------------------------------------------------------
+// --- Backward ------------------------------------------------------------------------------------
 
 static void norm_reduce_image(const model *m, const node *n, size_t image) {
     const norm *b = &n->norm;
@@ -187,8 +191,8 @@ static void conv_backward_image(const model *m, const node *n, size_t image) {
                   gradient_map(m, n->grad_out, n->out, image), n->accumulate ? to : NULL, to);
 }
 
-// Nodes from `last` down to `first`. The norm at `last` knows its batch's sums already, unless this is the
-// first segment of all; the norm at `first` gathers them.
+// Nodes from `last` down to `first`. The norm at `last` knows its batch's sums already, unless this
+// is the first segment of all; the norm at `first` gathers them.
 typedef struct {
     int last;
     int first;

@@ -1,10 +1,12 @@
-// Wide ResNet (Zagoruyko and Komodakis 2016) with the names of the reference's state_dict.
+// Wide ResNet (Zagoruyko and Komodakis 2016) with the names of the reference's state_dict. (The
+// reference's forward runs three of its norms a second time for features that only other losses
+// use, which moves their running statistics twice per step; here they move once, as in the paper.)
 #include "graph.h"
 
 #include <stdio.h>
 
-// x + conv2(relu(bn2(conv1(relu(bn1(x)))))). Where the number of channels changes, the shortcut is a 1x1
-// convolution of relu(bn1(x)), not of x.
+// x + conv2(relu(bn2(conv1(relu(bn1(x)))))). Where the number of channels changes, the shortcut is
+// a 1x1 convolution of relu(bn1(x)), not of x.
 static int basic_block(model *m, const char *prefix, int x, int channels, int stride) {
     const int in = graph_channels(m, x);
     const int bn1 = graph_norm_tensors(m, prefix, "bn1", in);
