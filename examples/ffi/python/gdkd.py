@@ -1,0 +1,256 @@
+"""libgdkd from Python: ctypes and NumPy, no compilation.
+
+    import gdkd
+    config = gdkd.preset("gdkd", 4.0, 5, 1.0, 1.0, 2.0)      # T, k, w0, w1, w2
+    result = gdkd.loss(config, student, teacher, target)
+    result.total, result.grad
+
+Logits are NumPy arrays (rows, classes) or (N, classes, ...), of float16, float32 or float64, and
+C-contiguous: they are passed as they lie in memory. include/gdkd.h says what everything means.
+"""
+
+import ctypes
+import os
+from ctypes import (POINTER, byref, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint32,
+                    c_uint8, c_void_p, sizeof)
+
+import numpy as np
+
+MAX_GROUPS = 8
+Groups = c_double * MAX_GROUPS
+
+PARTITION_ALL, PARTITION_TARGET, PARTITION_TOP = 0, 1, 2
+PARTITION_BOTTOM, PARTITION_TOP1_TOPK, PARTITION_MAP = 3, 4, 5
+K_FIXED, K_PER_ROW, K_PER_CLASS, K_RATIO, K_MASS = range(5)
+KL_FORWARD, KL_REVERSE, KL_SYMMETRIC = range(3)
+STANDARDIZE_NONE, STANDARDIZE_GLOBAL, STANDARDIZE_GROUPS, STANDARDIZE_OTHER = range(4)
+REDUCTION_MEAN, REDUCTION_SUM, REDUCTION_NONE = range(3)
+LOW_WEIGHT_NONE, LOW_WEIGHT_PER_ROW, LOW_WEIGHT_PER_CLASS = range(3)
+_TYPES = {np.dtype(np.float32): 0, np.dtype(np.float64): 1, np.dtype(np.float16): 3}
+_TARGETS = {np.dtype(np.int64): 0, np.dtype(np.int32): 1}
+
+
+class Config(ctypes.Structure):
+    """gdkd_config"""
+
+    _fields_ = [
+        ("struct_size", c_uint32), ("partition", c_int32), ("k_rule", c_int32), ("kl", c_int32),
+        ("standardize", c_int32), ("reduction", c_int32), ("k", c_int64), ("k_max", c_int64),
+        ("k_ratio", c_double), ("k_mass", c_double), ("temperature", c_double),
+        ("teacher_temperature", c_double), ("temperature_squared", c_int32),
+        ("mass_scaled_groups", c_uint32), ("table_weighted_groups", c_uint32),
+        ("low_weight_index", c_int32), ("w_high", c_double), ("w_low", Groups),
+        ("kd_weight", c_double), ("ce_weight", c_double), ("label_smoothing", c_double),
+        ("ignore_index", c_int64), ("target_from_teacher", c_int32), ("num_threads", c_int32),
+        ("isa", c_int32), ("divisor", c_double),
+    ]
+
+
+class Batch(ctypes.Structure):
+    """gdkd_batch"""
+
+    _fields_ = [
+        ("struct_size", c_uint32), ("student_dtype", c_int32), ("teacher_dtype", c_int32),
+        ("target_dtype", c_int32), ("outer", c_int64), ("classes", c_int64), ("inner", c_int64),
+        ("student", c_void_p), ("teacher", c_void_p), ("student_stride", c_int64),
+        ("teacher_stride", c_int64), ("target", c_void_p), ("k_table", c_void_p),
+        ("groups", c_void_p), ("groups_stride", c_int64), ("low_weight", c_void_p),
+        ("row_weight", c_void_p),
+    ]
+
+
+class Result(ctypes.Structure):
+    """gdkd_result; `grad` of the structure is a pointer, the array is in the attribute `array`"""
+
+    _fields_ = [
+        ("struct_size", c_uint32), ("accumulate", c_int32), ("want_norms", c_int32),
+        ("grad_pointer", c_void_p), ("grad_stride", c_int64), ("grad_scale", c_double),
+        ("row_loss_pointer", c_void_p), ("total", c_double), ("ce", c_double), ("kd", c_double),
+        ("high", c_double), ("low", Groups), ("student_mass", Groups), ("teacher_mass", Groups),
+        ("inter", c_double), ("intra", c_double), ("grad_norm_ce", c_double),
+        ("grad_norm_high", c_double), ("grad_norm_low", Groups), ("divisor", c_double),
+        ("rows_used", c_int64), ("rows_nonfinite", c_int64), ("first_nonfinite", c_int64),
+        ("error_row", c_int64),
+    ]
+    grad = None  # NumPy array, like the student
+    row_loss = None  # NumPy array, (N, ...) without the classes
+
+
+class DistConfig(ctypes.Structure):
+    """gdkd_dist_config"""
+
+    _fields_ = [
+        ("struct_size", c_uint32), ("temperature_squared", c_int32), ("temperature", c_double),
+        ("beta", c_double), ("gamma", c_double), ("ignore_index", c_int64),
+        ("num_threads", c_int32),
+    ]
+
+
+class Error(ValueError):
+    """A status other than GDKD_OK; .status is the number, .row the row at fault or -1."""
+
+    def __init__(self, status, row=-1):
+        text = library().gdkd_status_string(status).decode()
+        super().__init__(text if row < 0 else f"{text} (row {row})")
+        self.status = status
+        self.row = row
+
+
+# The arguments of each preset after config and struct_size.
+_PRESETS = {
+    "kd": [c_double],
+    "dkd": [c_double] * 3,
+    "dkd_top1": [c_double] * 3,
+    "gdkd": [c_double, c_int64] + [c_double] * 3,
+    "gdkd_bottom": [c_double, c_int64] + [c_double] * 3,
+    "gdkd3": [c_double, c_int64] + [c_double] * 3,
+    "gdkd_autok": [c_double, c_double, c_int64] + [c_double] * 3,
+    "gdkd_autow": [c_double, c_int64, c_int32] + [c_double] * 2,
+    "lskd": [c_double],
+    "ls_gdkd": [c_double, c_int64, c_int32] + [c_double] * 3,
+    "skd": [c_double],
+    "sgdkd": [c_double] * 3,
+    "adkd": [c_double] * 3,
+    "ce": [c_double],
+}
+
+_library = None
+
+
+def _candidates(path):
+    if path:
+        return [path]
+    if os.environ.get("GDKD_LIBRARY"):
+        return [os.environ["GDKD_LIBRARY"]]
+    top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
+    return [os.path.join(top, "build", "lib", "libgdkd.so"), "libgdkd.so.0"]
+
+
+def load(path=None):
+    """Loads the library: `path`, or $GDKD_LIBRARY, or build/lib/libgdkd.so, or the installed one."""
+    global _library
+    for candidate in _candidates(path):
+        try:
+            lib = ctypes.CDLL(candidate)
+            break
+        except OSError as error:
+            reason = error
+    else:
+        raise OSError(f"libgdkd was not found ({reason}); run make, or set GDKD_LIBRARY")
+    lib.gdkd_status_string.argtypes = [c_int32]
+    lib.gdkd_status_string.restype = c_char_p
+    lib.gdkd_version_string.restype = c_char_p
+    lib.gdkd_version_string.argtypes = []
+    for name in ("gdkd_config_init", "gdkd_batch_init", "gdkd_result_init", "gdkd_dist_config_init"):
+        getattr(lib, name).argtypes = [c_void_p, c_size_t]
+    for name, arguments in _PRESETS.items():
+        getattr(lib, "gdkd_config_" + name).argtypes = [POINTER(Config), c_size_t] + arguments
+    lib.gdkd_loss.argtypes = [POINTER(Config), POINTER(Batch), POINTER(Result), c_void_p, c_size_t]
+    lib.gdkd_dist.argtypes = [POINTER(DistConfig)] + lib.gdkd_loss.argtypes[1:]
+    _library = lib
+    return lib
+
+
+def library():
+    return _library or load()
+
+
+def _check(status, row=-1):
+    if status != 0:
+        raise Error(status, row)
+
+
+def _made(structure, init):
+    # A struct_size that differs from the library's is refused: these definitions cannot drift.
+    value = structure()
+    _check(getattr(library(), init)(byref(value), sizeof(value)))
+    return value
+
+
+def preset(name, *arguments):
+    """A Config by one of the header's presets: preset("dkd", T, alpha, beta)."""
+    config = Config()
+    _check(getattr(library(), "gdkd_config_" + name)(byref(config), sizeof(config), *arguments))
+    return config
+
+
+def dist_config(temperature=1.0, beta=1.0, gamma=1.0):
+    config = _made(DistConfig, "gdkd_dist_config_init")
+    config.temperature, config.beta, config.gamma = temperature, beta, gamma
+    return config
+
+
+def _pointer(array, dtype=None, shape=None, name="array"):
+    if array is None:
+        return None
+    if dtype is not None and array.dtype != dtype:
+        raise TypeError(f"{name} must be {np.dtype(dtype).name}, not {array.dtype.name}")
+    if shape is not None and array.shape != shape:
+        raise ValueError(f"{name} must have the shape {shape}, not {array.shape}")
+    if not array.flags.c_contiguous:
+        raise ValueError(f"{name} must be C-contiguous")
+    return array.ctypes.data
+
+
+def _logits(batch, student, teacher):
+    if student.ndim < 2 or (teacher is not None and teacher.shape != student.shape):
+        raise ValueError("student and teacher must have one shape, (N, classes, ...)")
+    for array in (student, teacher):
+        if array is not None and array.dtype not in _TYPES:
+            raise TypeError(f"logits must be float16, float32 or float64, not {array.dtype.name}")
+    batch.outer, batch.classes = student.shape[:2]
+    batch.inner = int(np.prod(student.shape[2:], dtype=np.int64))
+    batch.student_dtype = _TYPES[student.dtype]
+    batch.student = _pointer(student, name="student")
+    if teacher is not None:
+        batch.teacher_dtype = _TYPES[teacher.dtype]
+        batch.teacher = _pointer(teacher, name="teacher")
+
+
+def _call(function, config, batch, result):
+    _check(function(byref(config), byref(batch), byref(result), None, 0), result.error_row)
+    return result
+
+
+def loss(config, student, teacher=None, target=None, *, groups=None, k_table=None, low_weight=None,
+         row_weight=None, want_grad=True, want_norms=False):
+    """gdkd_loss: loss, terms and gradient. Raises Error for what the library refuses."""
+    batch = _made(Batch, "gdkd_batch_init")
+    result = _made(Result, "gdkd_result_init")
+    _logits(batch, student, teacher)
+    rows = student.shape[:1] + student.shape[2:]
+    if target is not None:
+        if target.dtype not in _TARGETS:
+            raise TypeError(f"target must be int32 or int64, not {target.dtype.name}")
+        batch.target_dtype = _TARGETS[target.dtype]
+        batch.target = _pointer(target, shape=rows, name="target")
+    if groups is not None:
+        per_row = groups.ndim > 1
+        batch.groups = _pointer(groups, np.uint8, student.shape if per_row else student.shape[1:2],
+                                "groups")
+        batch.groups_stride = batch.classes * batch.inner if per_row else 0
+    by_class = student.shape[1:2]
+    batch.k_table = _pointer(k_table, np.int64,
+                             by_class if config.k_rule == K_PER_CLASS else rows, "k_table")
+    batch.low_weight = _pointer(low_weight, np.float64,
+                                by_class if config.low_weight_index == LOW_WEIGHT_PER_CLASS
+                                else rows, "low_weight")
+    batch.row_weight = _pointer(row_weight, np.float64, rows, "row_weight")
+    result.want_norms = int(want_norms)
+    result.row_loss = np.zeros(rows)
+    result.row_loss_pointer = result.row_loss.ctypes.data
+    if want_grad:
+        result.grad = np.empty_like(student)
+        result.grad_pointer = result.grad.ctypes.data
+    return _call(library().gdkd_loss, config, batch, result)
+
+
+def dist(config, student, teacher, want_grad=True):
+    """gdkd_dist: DIST's loss, its terms inter and intra, and the gradient."""
+    batch = _made(Batch, "gdkd_batch_init")
+    result = _made(Result, "gdkd_result_init")
+    _logits(batch, student, teacher)
+    if want_grad:
+        result.grad = np.empty_like(student)
+        result.grad_pointer = result.grad.ctypes.data
+    return _call(library().gdkd_dist, config, batch, result)

@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""Replays the reference cases through gdkd.py in float64 and checks what Python adds.
+
+    python3 test_gdkd.py [LIBRARY [CASES]]
+"""
+
+import os
+import sys
+
+import numpy as np
+
+import gdkd
+
+TOLERANCE = 1e-10
+KLS = {"forward": gdkd.KL_FORWARD, "reverse": gdkd.KL_REVERSE, "both": gdkd.KL_SYMMETRIC}
+
+
+def read_cases(path):
+    """One dictionary per case; see tests/data/README.md."""
+    with open(path, encoding="ascii") as file:
+        for line in file:
+            key, *fields = line.split()
+            if key == "case":
+                case = {"name": fields[0], "param": {}, "term": {}}
+            elif key == "end":
+                yield case
+            elif key == "shape":
+                case["shape"] = tuple(map(int, fields))
+            elif key == "param":
+                case["param"][fields[0]] = fields[1]
+            elif key == "term":
+                case["term"][fields[0]] = float.fromhex(fields[1])
+            elif key == "loss":
+                case["loss"] = float.fromhex(fields[0])
+            elif key in ("student", "teacher", "grad"):
+                values = [float.fromhex(field) for field in fields]
+                case[key] = np.array(values).reshape(case["shape"])
+            else:
+                case[key] = np.array(list(map(int, fields)))
+
+
+def configure(case):
+    """The case's Config by a preset, and the arrays that go with it."""
+    name, param = case["name"], case["param"]
+
+    def real(key):
+        return float.fromhex(param[key])
+
+    def weights():
+        return real("w0"), real("w1"), real("w2")
+
+    extra = {}
+    if name == "ce":
+        return gdkd.preset("ce", real("label_smoothing")), {"target": case["target"]}
+    temperature = real("T")
+    strategy = param.get("strategy")
+    if name in ("dkd", "dkdmod"):
+        which = "dkd_top1" if strategy == "top1" else "dkd"
+        config = gdkd.preset(which, temperature, real("alpha"), real("beta"))
+        extra["target"] = case["target"]
+    elif name == "gdkd":
+        which = "gdkd_bottom" if strategy == "worst" else "gdkd"
+        config = gdkd.preset(which, temperature, int(param["k"]), *weights())
+    elif name == "gdkd3":
+        config = gdkd.preset("gdkd3", temperature, int(param["k"]), *weights())
+    elif name == "gdkd_per_row_k":
+        config = gdkd.preset("gdkd", temperature, 1, *weights())
+        config.k_rule = gdkd.K_PER_ROW
+        extra["k_table"] = case["row_k"]
+    elif name == "gdkd_autok":
+        config = gdkd.preset("gdkd_autok", temperature, real("ratio"), int(param["topk_max"]),
+                             *weights())
+    elif name == "gdkd_autow":
+        version = int(param["mode"][1])
+        first = real("w1") if version == 2 else real("m1")
+        second = real("w2") if version == 3 else real("m2")
+        config = gdkd.preset("gdkd_autow", temperature, int(param["k"]), version, first, second)
+    elif name == "ls_gdkd":
+        mode = {"global": gdkd.STANDARDIZE_GLOBAL, "both": gdkd.STANDARDIZE_GROUPS,
+                "other": gdkd.STANDARDIZE_OTHER}[param["norm"]]
+        config = gdkd.preset("ls_gdkd", temperature, int(param["k"]), mode, *weights())
+    elif name == "skd":
+        config = gdkd.preset("skd", temperature)
+        extra["groups"] = (1 - case["mask"]).astype(np.uint8).reshape(case["shape"])
+    elif name == "sgdkd":
+        config = gdkd.preset("sgdkd", temperature, real("w0"), real("w1"))
+        extra["groups"] = case["groups"].astype(np.uint8).reshape(case["shape"])
+    elif name == "adkd":
+        config = gdkd.preset("adkd", temperature, real("alpha"), real("gamma"))
+        extra["target"] = case["target"]
+        extra["low_weight"] = np.array([float.fromhex(v) for v in param["beta"].split(",")])
+    else:  # kd, lskd
+        config = gdkd.preset(name, temperature)
+    config.kl = KLS[param.get("kl", "forward")]
+    return config, extra
+
+
+def reported(case, result, key):
+    """A term of the case where the result has it."""
+    if key == "high":
+        return result.high
+    if key.startswith("mass_"):
+        return result.teacher_mass[key == "mass_other"]
+    if key.startswith("low_"):
+        group = {"low_top": 0, "low_1": 1, "low_other": 1}[key]
+        return result.low[group + (case["name"] == "gdkd3")]
+    return getattr(result, key)  # inter, intra
+
+
+def run_case(case):
+    if case["name"] == "dist":
+        param = {key: float.fromhex(case["param"][key]) for key in ("T", "beta", "gamma")}
+        config = gdkd.dist_config(param["T"], param["beta"], param["gamma"])
+        result = gdkd.dist(config, case["student"], case["teacher"])
+    else:
+        config, extra = configure(case)
+        result = gdkd.loss(config, case["student"], case["teacher"], **extra)
+    size = max(map(abs, [case["loss"], *case["term"].values()]))
+    errors = {"loss": abs(result.total - case["loss"]) / size}
+    for key, value in case["term"].items():
+        errors[key] = abs(reported(case, result, key) - value) / size
+    errors["grad"] = np.abs(result.grad - case["grad"]).max() / np.abs(case["grad"]).max()
+    for key, error in errors.items():
+        assert error <= TOLERANCE, f"{key} is off by {error:.3g}"
+
+
+def layouts_agree():
+    """NCHW as it lies in memory gives what a transposed copy gives, in each type."""
+    random = np.random.default_rng(1)
+    config = gdkd.preset("gdkd", 4.0, 3, 1.0, 1.0, 2.0)
+    for dtype in (np.float16, np.float32, np.float64):
+        student = random.normal(size=(2, 19, 5, 7)).astype(dtype)
+        teacher = random.normal(size=(2, 19, 5, 7)).astype(dtype)
+
+        def flat(array):
+            return np.ascontiguousarray(np.moveaxis(array, 1, -1).reshape(-1, 19))
+
+        image = gdkd.loss(config, student, teacher)
+        rows = gdkd.loss(config, flat(student), flat(teacher))
+        assert abs(image.total - rows.total) <= 1e-6 * rows.total
+        assert np.allclose(flat(image.grad), rows.grad, rtol=1e-3, atol=1e-6)
+        assert abs(image.row_loss.mean() - image.total) <= 1e-12 * image.total
+
+
+def refusals_raise():
+    student = np.zeros((2, 3), np.float32)
+    for arguments, kinds in (
+        ((gdkd.preset("kd", -1.0), student, student), gdkd.Error),
+        ((gdkd.preset("dkd", 1.0, 1.0, 1.0), student, student, np.array([0, 3])), gdkd.Error),
+        ((gdkd.preset("kd", 1.0), student, student[:1]), ValueError),
+        ((gdkd.preset("kd", 1.0), student.astype(int), student), TypeError),
+        ((gdkd.preset("kd", 1.0), student.T, student.T), ValueError),
+    ):
+        try:
+            gdkd.loss(*arguments)
+        except kinds:
+            continue
+        raise AssertionError("a bad argument was accepted")
+
+
+def main(arguments):
+    here = os.path.dirname(os.path.abspath(__file__))
+    path = os.path.join(here, "..", "..", "..", "tests", "data", "reference_cases.txt")
+    gdkd.load(arguments[0] if arguments else None)
+    passed = failed = 0
+    checks = [(f"case {number} ({case['name']})", lambda case=case: run_case(case))
+              for number, case in enumerate(read_cases(arguments[1] if arguments[1:] else path), 1)]
+    for name, check in checks + [("layouts", layouts_agree), ("refusals", refusals_raise)]:
+        try:
+            check()
+            passed += 1
+        except Exception as error:  # every failure is reported, whatever it is
+            failed += 1
+            print(f"FAILED: {name}: {error}", file=sys.stderr)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not checks else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,48 @@
+// The door: the calls of gdkd.h on top of plan and driver.
+#include "plan.h"
+
+#include <stdlib.h>
+
+size_t gdkd_workspace_size(const gdkd_config *config, const gdkd_batch *batch) {
+    plan p;
+    return gdkd_plan(config, batch, NULL, &p) == GDKD_OK ? gdkd_plan_workspace(&p) : 0;
+}
+
+gdkd_status gdkd_loss(const gdkd_config *config, const gdkd_batch *batch, gdkd_result *result,
+                      void *workspace, size_t workspace_bytes) {
+    if (!result) return GDKD_ERROR_NULL;
+    if (result->struct_size != sizeof *result) return GDKD_ERROR_STRUCT_SIZE;
+    result->error_row = -1;
+    plan p;
+    gdkd_status status = gdkd_plan(config, batch, result, &p);
+    const size_t bytes = status == GDKD_OK ? gdkd_workspace_size(config, batch) : 0;
+    if (status == GDKD_OK && workspace && workspace_bytes < bytes) status = GDKD_ERROR_WORKSPACE;
+    if (status == GDKD_OK) status = gdkd_plan_rows(&p);
+    if (status != GDKD_OK) return status;
+
+    void *own = workspace ? NULL : malloc(bytes);
+    if (!workspace && !own) return GDKD_ERROR_MEMORY;
+    gdkd_run(&p, workspace ? workspace : own);
+    free(own);
+    return GDKD_OK;
+}
+
+gdkd_status gdkd_loss_f32(const gdkd_config *config, const float *student, const float *teacher,
+                          const int64_t *target, int64_t rows, int64_t classes, float *grad,
+                          double *loss) {
+    if (!loss) return GDKD_ERROR_NULL;
+    gdkd_batch batch;
+    gdkd_result result;
+    gdkd_batch_init(&batch, sizeof batch);
+    gdkd_result_init(&result, sizeof result);
+    batch.outer = rows;
+    batch.classes = classes;
+    batch.inner = 1;
+    batch.student = student;
+    batch.teacher = teacher;
+    batch.target = target;
+    result.grad = grad;
+    gdkd_status status = gdkd_loss(config, &batch, &result, NULL, 0);
+    if (status == GDKD_OK) *loss = result.total;
+    return status;
+}

@@ -1,0 +1,141 @@
+#include "convert.h"
+
+#include "gdkd.h"
+
+#include <math.h>
+#include <string.h>
+
+size_t gdkd_dtype_size(int32_t dtype) {
+    switch (dtype) {
+    case GDKD_F64: return 8;
+    case GDKD_F32: return 4;
+    default: return 2;
+    }
+}
+
+// --- 16-bit floats --------------------------------------------------------------------------------------
+
+static inline float float_of_bits(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+static inline uint32_t bits_of_float(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+// bfloat16 is the upper half of a float.
+static inline float bf16_to_float(uint16_t h) { return float_of_bits((uint32_t)h << 16); }
+
+static inline uint16_t float_to_bf16(float x) {
+    uint32_t bits = bits_of_float(x);
+    if (x != x) return (uint16_t)(bits >> 16 | 0x40U); // stays a NaN when its payload is cut
+    return (uint16_t)((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
+}
+
+// binary16: 5 bits of exponent, bias 15; 10 of fraction. The fields are moved to their places in a
+// float, whose bias is larger by 112: one multiplication mends that, for subnormal numbers too.
+static inline float f16_to_float(uint16_t h) {
+    uint32_t magnitude = (uint32_t)(h & 0x7FFFU) << 13, sign = (uint32_t)(h & 0x8000U) << 16;
+    float x = float_of_bits(magnitude) * 0x1p112F;
+    uint32_t special = (h & 0x7C00U) == 0x7C00U ? 0x7F800000U : 0; // infinity, NaN
+    return float_of_bits(bits_of_float(x) | special | sign);
+}
+
+static inline uint16_t float_to_f16(float x) {
+    uint32_t bits = bits_of_float(x), sign = bits >> 16 & 0x8000U, magnitude = bits & 0x7FFFFFFFU;
+    uint32_t half;
+    if (magnitude > 0x7F800000U)
+        half = 0x7E00U; // NaN
+    else if (magnitude >= 0x477FF000U)
+        half = 0x7C00U; // 65520 and above round to infinity
+    else if (magnitude < 0x38800000U) // below 2^-14: subnormal; adding 1/2 lines the bits up and rounds them
+        half = bits_of_float(float_of_bits(magnitude) + 0.5F) - 0x3F000000U;
+    else
+        half = (magnitude - 0x38000000U + 0xFFFU + (magnitude >> 13 & 1U)) >> 13;
+    return (uint16_t)(sign | half);
+}
+
+// --- Any type ---------------------------------------------------------------------------------------------
+
+static inline float load_f32(const void *data, int32_t dtype, int64_t i) {
+    switch (dtype) {
+    case GDKD_F32: return ((const float *)data)[i];
+    case GDKD_F64: return (float)((const double *)data)[i];
+    case GDKD_BF16: return bf16_to_float(((const uint16_t *)data)[i]);
+    default: return f16_to_float(((const uint16_t *)data)[i]);
+    }
+}
+
+static inline double load_f64(const void *data, int32_t dtype, int64_t i) {
+    return dtype == GDKD_F64 ? ((const double *)data)[i] : (double)load_f32(data, dtype, i);
+}
+
+static inline void store_f64(void *data, int32_t dtype, int64_t i, double x) {
+    switch (dtype) {
+    case GDKD_F64: ((double *)data)[i] = x; break;
+    case GDKD_F32: ((float *)data)[i] = (float)x; break;
+    case GDKD_BF16: ((uint16_t *)data)[i] = float_to_bf16((float)x); break;
+    default: ((uint16_t *)data)[i] = float_to_f16((float)x);
+    }
+}
+
+// The loops are written once and compiled per type: `dtype` is a constant in each call.
+#define FOR_DTYPE(dtype, body)                                                                         \
+    switch (dtype) {                                                                                   \
+    case GDKD_F32: body(GDKD_F32); break;                                                              \
+    case GDKD_F64: body(GDKD_F64); break;                                                              \
+    case GDKD_BF16: body(GDKD_BF16); break;                                                            \
+    default: body(GDKD_F16);                                                                           \
+    }
+
+void gdkd_gather_f32(const gdkd_strided *in, int64_t count, float *out, int64_t out_step) {
+#define BODY(dtype)                                                                                    \
+    for (int64_t i = 0; i < count; i++) out[i * out_step] = load_f32(in->data, dtype, i * in->step)
+    FOR_DTYPE(in->dtype, BODY)
+#undef BODY
+}
+
+void gdkd_gather_f64(const gdkd_strided *in, int64_t count, double *out) {
+#define BODY(dtype)                                                                                    \
+    for (int64_t i = 0; i < count; i++) out[i] = load_f64(in->data, dtype, i * in->step)
+    FOR_DTYPE(in->dtype, BODY)
+#undef BODY
+}
+
+void gdkd_scatter_f32(const float *in, int64_t in_step, int64_t count, bool accumulate, void *out,
+                      int32_t dtype, int64_t step) {
+#define BODY(dtype)                                                                                    \
+    for (int64_t i = 0; i < count; i++) {                                                              \
+        double old = accumulate ? load_f64(out, dtype, i * step) : 0;                                  \
+        store_f64(out, dtype, i * step, old + (double)in[i * in_step]);                                \
+    }
+    FOR_DTYPE(dtype, BODY)
+#undef BODY
+}
+
+void gdkd_scatter_f64(const double *in, int64_t count, bool accumulate, void *out, int32_t dtype,
+                      int64_t step) {
+#define BODY(dtype)                                                                                    \
+    for (int64_t i = 0; i < count; i++) {                                                              \
+        double old = accumulate ? load_f64(out, dtype, i * step) : 0;                                  \
+        store_f64(out, dtype, i * step, old + in[i]);                                                  \
+    }
+    FOR_DTYPE(dtype, BODY)
+#undef BODY
+}
+
+int32_t gdkd_argmax(const gdkd_strided *in, int32_t count) {
+    int32_t best = 0;
+    double top = -(double)INFINITY;
+    for (int32_t i = 0; i < count; i++) {
+        double x = load_f64(in->data, in->dtype, i * in->step);
+        if (x > top) {
+            top = x;
+            best = i;
+        }
+    }
+    return best;
+}

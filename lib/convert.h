@@ -1,0 +1,31 @@
+// Between the caller's element types and layouts, and the rows and tiles that the kernels work on.
+#ifndef GDKD_CONVERT_H
+#define GDKD_CONVERT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+size_t gdkd_dtype_size(int32_t dtype);
+
+// Where `count` elements lie that are `step` apart.
+typedef struct {
+    const void *data;
+    int32_t dtype;
+    int64_t step;
+} gdkd_strided;
+
+// out[i * out_step] = element i. To float from double rounds: the driver never asks for that.
+void gdkd_gather_f32(const gdkd_strided *in, int64_t count, float *out, int64_t out_step);
+void gdkd_gather_f64(const gdkd_strided *in, int64_t count, double *out);
+
+// Element i = in[i * in_step], added to what is there when accumulate; rounded to nearest even.
+void gdkd_scatter_f32(const float *in, int64_t in_step, int64_t count, bool accumulate, void *out,
+                      int32_t dtype, int64_t step);
+void gdkd_scatter_f64(const double *in, int64_t count, bool accumulate, void *out, int32_t dtype,
+                      int64_t step);
+
+// The first index of the largest element; NaNs are passed over.
+int32_t gdkd_argmax(const gdkd_strided *in, int32_t count);
+
+#endif

@@ -1,0 +1,378 @@
+// Rows -> blocks -> threads, and the rows' terms -> totals, in an order that depends on the shape alone:
+// blocks are cut into runs ("chunks"), every chunk is summed by one thread from front to back, and the
+// chunks' sums are added in order. So the number of threads changes no bit.
+#include "plan.h"
+
+#include <omp.h>
+#include <string.h>
+
+// --- Totals -------------------------------------------------------------------------------------------------
+
+typedef struct {
+    double total, ce, kd, high, low[MAX_GROUPS];
+    double student_mass[MAX_GROUPS], teacher_mass[MAX_GROUPS];
+    double norm2_ce, norm2_high, norm2_low[MAX_GROUPS];
+    int64_t nonfinite, first_nonfinite;
+} totals;
+
+static void add_row(const plan *p, const block *b, int lane, int64_t row, totals *sum) {
+    const criterion *c = &p->c;
+    const double w = p->batch->row_weight ? p->batch->row_weight[row] : 1;
+    sum->total += w * b->loss[lane];
+    if (!(b->loss[lane] - b->loss[lane] == 0)) {
+        if (sum->nonfinite == 0) sum->first_nonfinite = row;
+        sum->nonfinite++;
+    }
+    if (c->ce) sum->ce += w * b->ce[lane];
+    if (!c->kd) return;
+    sum->kd += w * b->kd[lane];
+    sum->high += w * b->high[lane];
+    for (int g = 0; g < c->groups; g++) {
+        sum->low[g] += w * b->low[g][lane];
+        sum->student_mass[g] += w * b->student_mass[g][lane];
+        sum->teacher_mass[g] += w * b->teacher_mass[g][lane];
+    }
+}
+
+static void add_norms(const criterion *c, const block *b, int lane, totals *sum) {
+    if (c->ce) sum->norm2_ce += b->norm2_ce[lane];
+    if (!c->kd) return;
+    sum->norm2_high += b->norm2_high[lane];
+    for (int g = 0; g < c->groups; g++) sum->norm2_low[g] += b->norm2_low[g][lane];
+}
+
+static void add_totals(const totals *from, totals *to) {
+    to->total += from->total;
+    to->ce += from->ce;
+    to->kd += from->kd;
+    to->high += from->high;
+    to->norm2_ce += from->norm2_ce;
+    to->norm2_high += from->norm2_high;
+    for (int g = 0; g < MAX_GROUPS; g++) {
+        to->low[g] += from->low[g];
+        to->student_mass[g] += from->student_mass[g];
+        to->teacher_mass[g] += from->teacher_mass[g];
+        to->norm2_low[g] += from->norm2_low[g];
+    }
+    if (to->nonfinite == 0 && from->nonfinite > 0) to->first_nonfinite = from->first_nonfinite;
+    to->nonfinite += from->nonfinite;
+}
+
+static void report(const plan *p, const totals *sum) {
+    gdkd_result *r = p->result;
+    const double d = p->divisor, w = p->weight_sum > 0 ? p->weight_sum : 1;
+    r->total = sum->total / d;
+    r->ce = sum->ce / d;
+    r->kd = sum->kd / d;
+    r->high = sum->high / d;
+    for (int g = 0; g < MAX_GROUPS; g++) {
+        r->low[g] = sum->low[g] / d;
+        r->student_mass[g] = sum->student_mass[g] / w;
+        r->teacher_mass[g] = sum->teacher_mass[g] / w;
+        r->grad_norm_low[g] = sqrt(sum->norm2_low[g]);
+    }
+    r->grad_norm_ce = sqrt(sum->norm2_ce);
+    r->grad_norm_high = sqrt(sum->norm2_high);
+    r->inter = r->intra = 0;
+    r->divisor = d;
+    r->rows_used = p->rows_used;
+    r->rows_nonfinite = sum->nonfinite;
+    r->first_nonfinite = sum->nonfinite > 0 ? sum->first_nonfinite : -1;
+    r->error_row = -1;
+}
+
+// --- Workspace ----------------------------------------------------------------------------------------------
+
+enum { ALIGNMENT = 64 };
+
+static size_t round_up(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+
+// Gives the next piece of a workspace; with start NULL it only counts.
+typedef struct {
+    char *start;
+    size_t used;
+} carver;
+
+static void *carve(carver *w, size_t bytes) {
+    void *piece = w->start ? w->start + w->used : NULL;
+    w->used += round_up(bytes);
+    return piece;
+}
+
+static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
+    const size_t classes = (size_t)p->batch->classes;
+    const size_t tile = sizeof(float) * classes * (size_t)p->block_rows;
+    const size_t row = sizeof(double) * classes;
+    *b = carve(w, sizeof **b);
+    x->tile_s = p->copy_student ? carve(w, tile) : NULL;
+    x->tile_t = p->copy_teacher ? carve(w, tile) : NULL;
+    x->tile_g = p->copy_grad ? carve(w, tile) : NULL;
+    x->row_s = carve(w, row);
+    x->row_t = carve(w, row);
+    x->row_g = carve(w, row);
+    x->standard_s = carve(w, row);
+    x->standard_t = carve(w, row);
+    x->standard_g = carve(w, row);
+    x->select_value = carve(w, row);
+    x->select_index = carve(w, sizeof(int32_t) * classes);
+    x->map = carve(w, classes);
+}
+
+// A gdkd_result that asks for norms takes the same workspace: the pieces do not depend on it. But the
+// number of threads and the tiles of a call must not exceed what was counted, hence the larger route.
+size_t gdkd_plan_workspace(const plan *p) {
+    carver w = {NULL, ALIGNMENT}; // room to align the start
+    carve(&w, sizeof(totals) * (size_t)(p->chunks > 0 ? p->chunks : 1));
+    for (int t = 0; t < p->threads; t++) {
+        scratch x;
+        block *b;
+        carve_thread(p, &w, &x, &b);
+    }
+    return w.used;
+}
+
+// --- One block ----------------------------------------------------------------------------------------------
+
+// Where row r lies: element offsets of its class 0.
+static int64_t offset_of(const plan *p, int64_t row, int64_t stride) {
+    const int64_t inner = p->batch->inner;
+    return row / inner * stride + row % inner;
+}
+
+static gdkd_strided student_row(const plan *p, int64_t row) {
+    const gdkd_batch *b = p->batch;
+    const size_t size = gdkd_dtype_size(b->student_dtype);
+    const char *data = (const char *)b->student + size * (size_t)offset_of(p, row, p->student_stride);
+    return (gdkd_strided){data, b->student_dtype, b->inner};
+}
+
+static gdkd_strided teacher_row(const plan *p, int64_t row) {
+    const gdkd_batch *b = p->batch;
+    const size_t size = gdkd_dtype_size(b->teacher_dtype);
+    const char *data = (const char *)b->teacher + size * (size_t)offset_of(p, row, p->teacher_stride);
+    return (gdkd_strided){data, b->teacher_dtype, b->inner};
+}
+
+static void *grad_row(const plan *p, int64_t row) {
+    const size_t size = gdkd_dtype_size(p->batch->student_dtype);
+    return (char *)p->result->grad + size * (size_t)offset_of(p, row, p->grad_stride);
+}
+
+static const uint8_t *map_of_row(const plan *p, int64_t row) {
+    const gdkd_batch *b = p->batch;
+    return b->groups_stride == 0 ? b->groups : b->groups + offset_of(p, row, b->groups_stride);
+}
+
+static int32_t target_of_row(const plan *p, int64_t row) {
+    if (!p->needs_target) return 0;
+    if (p->batch->target) return (int32_t)gdkd_target_of(p->batch, row);
+    gdkd_strided teacher = teacher_row(p, row);
+    return gdkd_argmax(&teacher, p->c.classes);
+}
+
+static int64_t k_of(const plan *p, int64_t row, int32_t target) {
+    switch (p->config->k_rule) {
+    case GDKD_K_PER_ROW: return p->batch->k_table[row];
+    case GDKD_K_PER_CLASS: return p->batch->k_table[target];
+    default: return p->config->k;
+    }
+}
+
+static bool uses_k(const criterion *c) {
+    return c->kd && c->partition >= GDKD_PARTITION_TOP && c->partition <= GDKD_PARTITION_TOP1_TOPK;
+}
+
+static void describe_rows(const plan *p, block *b, int64_t first, int rows) {
+    const gdkd_batch *batch = p->batch;
+    b->rows = rows;
+    b->used = b->refused = 0;
+    for (int l = 0; l < BLOCK_ROWS; l++) {
+        b->target[l] = 0;
+        b->k[l] = 1;
+        b->low_weight[l] = 1;
+        b->grad_scale[l] = 0;
+        if (l >= rows || !gdkd_row_used(p, first + l)) continue;
+        const int64_t row = first + l;
+        b->used |= 1U << l;
+        b->target[l] = target_of_row(p, row);
+        if (uses_k(&p->c)) b->k[l] = k_of(p, row, b->target[l]);
+        if (p->c.table_weighted != 0)
+            b->low_weight[l] = p->config->low_weight_index == GDKD_LOW_WEIGHT_PER_ROW
+                                   ? batch->low_weight[row]
+                                   : batch->low_weight[b->target[l]];
+        b->grad_scale[l] = p->result->grad_scale * (batch->row_weight ? batch->row_weight[row] : 1) / p->divisor;
+    }
+}
+
+// Fills a tile or points into the caller's memory, for lanes across rows.
+static void place_across(const plan *p, block *b, const scratch *x, int64_t first) {
+    const gdkd_batch *batch = p->batch;
+    b->s_step = b->t_step = b->g_step = p->copy_student ? BLOCK_ROWS : batch->inner;
+    b->t_step = p->copy_teacher ? BLOCK_ROWS : batch->inner;
+    b->s = p->copy_student ? x->tile_s : student_row(p, first).data;
+    b->t = p->c.kd ? (p->copy_teacher ? x->tile_t : teacher_row(p, first).data) : NULL;
+    for (int l = 0; l < b->rows; l++) {
+        if (!(b->used >> l & 1U)) continue;
+        gdkd_strided s = student_row(p, first + l), t = teacher_row(p, first + l);
+        if (p->copy_student) gdkd_gather_f32(&s, p->c.classes, x->tile_s + l, BLOCK_ROWS);
+        if (p->copy_teacher) gdkd_gather_f32(&t, p->c.classes, x->tile_t + l, BLOCK_ROWS);
+    }
+    b->g = !p->result->grad ? NULL : p->copy_grad ? (void *)x->tile_g : grad_row(p, first);
+    b->accumulate = p->result->accumulate && !p->copy_grad;
+    b->map_shared = p->needs_groups && batch->groups_stride == 0;
+    b->map_step = b->map_shared ? 1 : batch->inner;
+    b->map = p->needs_groups ? map_of_row(p, first) : NULL;
+}
+
+static void place_rows(const plan *p, block *b, const scratch *x, int64_t first) {
+    const int64_t classes = p->c.classes;
+    for (int l = 0; l < b->rows; l++) {
+        if (!(b->used >> l & 1U)) continue;
+        gdkd_strided s = student_row(p, first + l), t = teacher_row(p, first + l);
+        b->s_row[l] = p->copy_student ? x->tile_s + l * classes : s.data;
+        b->t_row[l] = !p->c.kd ? NULL : p->copy_teacher ? x->tile_t + l * classes : t.data;
+        if (p->copy_student) gdkd_gather_f32(&s, classes, x->tile_s + l * classes, 1);
+        if (p->copy_teacher) gdkd_gather_f32(&t, classes, x->tile_t + l * classes, 1);
+        if (p->result->grad) b->g_row[l] = p->copy_grad ? x->tile_g + l * classes : grad_row(p, first + l);
+        b->map_row[l] = p->needs_groups ? map_of_row(p, first + l) : NULL;
+    }
+    b->accumulate = p->result->accumulate && !p->copy_grad;
+}
+
+static void load_exact_row(const plan *p, const scratch *x, int64_t row) {
+    gdkd_strided s = student_row(p, row), t = teacher_row(p, row);
+    gdkd_gather_f64(&s, p->c.classes, x->row_s);
+    if (!p->c.kd) return;
+    gdkd_gather_f64(&t, p->c.classes, x->row_t);
+    if (!p->needs_groups) return;
+    const uint8_t *map = map_of_row(p, row);
+    const int64_t step = p->batch->groups_stride == 0 ? 1 : p->batch->inner;
+    for (int64_t i = 0; i < p->c.classes; i++) x->map[i] = map[i * step];
+}
+
+static void block_sums(const plan *p, block *b, const scratch *x, int64_t first) {
+    const kernels *k = p->kernels;
+    if (p->shape == SHAPE_EXACT) {
+        b->refused = b->used;
+    } else {
+        if (p->shape == SHAPE_ROWS) {
+            place_rows(p, b, x, first);
+            k->rows_sums(&p->c, b, x);
+        } else {
+            place_across(p, b, x, first);
+            k->across_sums(&p->c, b, x);
+        }
+        k->finish(&p->c, b);
+        k->judge(&p->c, b);
+    }
+    if (!b->refused) return;
+    for (uint32_t refused = b->refused; refused; refused &= refused - 1) {
+        const int lane = __builtin_ctz(refused);
+        load_exact_row(p, x, first + lane);
+        k->exact_sums(&p->c, b, lane, x);
+    }
+    k->finish(&p->c, b);
+}
+
+static void clear_gradient(const plan *p, int64_t row) {
+    static const double nothing = 0;
+    char *g = grad_row(p, row);
+    const size_t size = gdkd_dtype_size(p->batch->student_dtype);
+    for (int64_t i = 0; i < p->c.classes; i++) memcpy(g + (size_t)(i * p->batch->inner) * size, &nothing, size);
+}
+
+static void scatter_tile(const plan *p, const block *b, const scratch *x, int64_t first) {
+    const int64_t classes = p->c.classes;
+    const bool along = p->shape == SHAPE_ROWS;
+    for (uint32_t open = b->used & ~b->refused; open; open &= open - 1) {
+        const int lane = __builtin_ctz(open);
+        gdkd_scatter_f32(x->tile_g + (along ? lane * classes : lane), along ? 1 : BLOCK_ROWS, classes,
+                         p->result->accumulate != 0, grad_row(p, first + lane), p->batch->student_dtype,
+                         p->batch->inner);
+    }
+}
+
+static void block_gradient(const plan *p, block *b, const scratch *x, int64_t first) {
+    const kernels *k = p->kernels;
+    // Rows in double come first: a row of theirs is read for the last time, before anything is written over it.
+    for (uint32_t refused = b->refused; refused; refused &= refused - 1) {
+        const int lane = __builtin_ctz(refused);
+        load_exact_row(p, x, first + lane);
+        k->exact_gradient(&p->c, b, lane, x);
+        if (p->result->grad)
+            gdkd_scatter_f64(x->row_g, p->c.classes, p->result->accumulate != 0, grad_row(p, first + lane),
+                             p->batch->student_dtype, p->batch->inner);
+    }
+    if (!p->result->grad) return;
+    if (p->shape == SHAPE_ROWS)
+        k->rows_gradient(&p->c, b, x);
+    else if (p->shape != SHAPE_EXACT)
+        k->across_gradient(&p->c, b, x);
+    if (p->copy_grad) scatter_tile(p, b, x, first);
+    const bool cleared = p->shape == SHAPE_ACROSS && !p->copy_grad; // the kernel has written zeros
+    for (int l = 0; l < b->rows && !p->result->accumulate && !cleared; l++)
+        if (!(b->used >> l & 1U)) clear_gradient(p, first + l);
+}
+
+static void run_block(const plan *p, block *b, const scratch *x, int64_t first, int rows, totals *sum) {
+    describe_rows(p, b, first, rows);
+    if (b->used) block_sums(p, b, x, first);
+    for (int l = 0; l < rows; l++) {
+        const bool used = b->used >> l & 1U;
+        if (p->result->row_loss) p->result->row_loss[first + l] = used ? b->loss[l] : 0;
+        if (used) add_row(p, b, l, first + l, sum);
+    }
+    if (p->result->grad || p->c.norms) block_gradient(p, b, x, first);
+    for (int l = 0; l < rows && p->c.norms; l++)
+        if (b->used >> l & 1U) add_norms(&p->c, b, l, sum);
+}
+
+// --- All blocks ---------------------------------------------------------------------------------------------
+
+static void run_numbered_block(const plan *p, block *b, const scratch *x, int64_t number, totals *sum) {
+    int64_t first, end;
+    if (p->shape == SHAPE_ACROSS) { // blocks do not cross from one outer to the next
+        const int64_t inner = p->batch->inner, per_outer = (inner + BLOCK_ROWS - 1) / BLOCK_ROWS;
+        const int64_t outer = number / per_outer, from = number % per_outer * BLOCK_ROWS;
+        first = outer * inner + from;
+        end = outer * inner + (from + BLOCK_ROWS < inner ? from + BLOCK_ROWS : inner);
+    } else {
+        first = number * p->block_rows;
+        end = first + p->block_rows < p->rows ? first + p->block_rows : p->rows;
+    }
+    run_block(p, b, x, first, (int)(end - first), sum);
+}
+
+static void run_chunk(const plan *p, block *b, const scratch *x, int chunk, totals *sum) {
+    memset(sum, 0, sizeof *sum);
+    const int64_t from = p->blocks / p->chunks * chunk + p->blocks % p->chunks * chunk / p->chunks;
+    const int64_t to = p->blocks / p->chunks * (chunk + 1) + p->blocks % p->chunks * (chunk + 1) / p->chunks;
+    for (int64_t i = from; i < to; i++) run_numbered_block(p, b, x, i, sum);
+}
+
+void gdkd_run(const plan *p, void *workspace) {
+    carver w = {(char *)workspace, 0};
+    w.used = (ALIGNMENT - (uintptr_t)workspace % ALIGNMENT) % ALIGNMENT;
+    totals *sums = carve(&w, sizeof *sums * (size_t)(p->chunks > 0 ? p->chunks : 1));
+    carver measure = {NULL, 0};
+    scratch ignored;
+    block *none;
+    carve_thread(p, &measure, &ignored, &none);
+    char *pieces = w.start + w.used;
+    const size_t piece = measure.used;
+
+#pragma omp parallel num_threads(p->threads) if (p->threads > 1)
+    {
+        carver mine = {pieces + piece * (size_t)omp_get_thread_num(), 0};
+        scratch x;
+        block *b;
+        carve_thread(p, &mine, &x, &b);
+        memset(b, 0, sizeof *b); // lanes without a row are computed too, and must hold numbers
+#pragma omp for schedule(dynamic, 1)
+        for (int chunk = 0; chunk < p->chunks; chunk++) run_chunk(p, b, &x, chunk, &sums[chunk]);
+    }
+
+    totals sum = {0};
+    for (int chunk = 0; chunk < p->chunks; chunk++) add_totals(&sums[chunk], &sum);
+    report(p, &sum);
+}

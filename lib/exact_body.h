@@ -1,0 +1,185 @@
+// One row in double: for double logits, for what only this path knows (standardisation, norms), and for
+// float rows that the float kernels refused. Reference points are the true maxima of each group, so
+// that no finite input leaves the range, and infinities get what gdkd.h promises.
+//
+// The groups are first written down as a map, so that one instance of the bodies serves all partitions.
+#ifndef GDKD_EXACT_BODY_H
+#define GDKD_EXACT_BODY_H
+
+#include "gradient_body.h"
+#include "split_body.h"
+
+static inline void draw_map(const criterion *c, const block *b, int lane, const real *t, uint8_t *map) {
+    const double bound = b->bound[lane], top = b->top[lane];
+    const int32_t last = b->last[lane], index = b->index[lane];
+    for (int32_t i = 0; i < c->classes; i++) {
+        bool above = t[i] > bound || (t[i] == bound && i <= last);
+        bool below = t[i] < bound || (t[i] == bound && i <= last);
+        switch (c->partition) {
+        case GDKD_PARTITION_ALL: map[i] = 0; break;
+        case GDKD_PARTITION_TARGET: map[i] = i != index; break;
+        case GDKD_PARTITION_TOP: map[i] = !above; break;
+        case GDKD_PARTITION_BOTTOM: map[i] = !below; break;
+        default: map[i] = t[i] == top && i <= index ? 0 : above ? 1 : 2;
+        }
+    }
+}
+
+// --- Standardisation: y = (x - mean) / (1e-7 + std), in a group or over the row -------------------------
+
+static const double standard_epsilon = 1e-7; // the reference's
+
+typedef struct {
+    double mean, std, scale; // scale = 1 / (eps + std)
+    double count;
+    bool raw; // the group stays as it is
+} standard;
+
+// Whether class i belongs to part g: the whole row is the one part of GLOBAL.
+static inline bool in_part(const criterion *c, const uint8_t *map, int32_t i, int g) {
+    return c->standardize == GDKD_STANDARDIZE_GLOBAL || map[i] == g;
+}
+static inline bool is_there(double x) { return x != -(double)INFINITY; }
+
+static inline standard standard_of(const criterion *c, const double *x, const uint8_t *map, int g) {
+    standard d = {.raw = c->standardize == GDKD_STANDARDIZE_OTHER && g == 0};
+    double sum = 0, square = 0;
+    for (int32_t i = 0; i < c->classes; i++) {
+        bool in = in_part(c, map, i, g) && is_there(x[i]);
+        sum += in ? x[i] : 0;
+        d.count += in;
+    }
+    d.mean = d.count > 0 ? sum / d.count : 0;
+    for (int32_t i = 0; i < c->classes; i++) {
+        bool in = in_part(c, map, i, g) && is_there(x[i]);
+        square += in ? (x[i] - d.mean) * (x[i] - d.mean) : 0;
+    }
+    double freedom = c->standardize == GDKD_STANDARDIZE_GLOBAL ? d.count - 1 : d.count;
+    d.std = freedom > 0 ? sqrt(square / freedom) : 0;
+    d.scale = 1 / (standard_epsilon + d.std);
+    return d;
+}
+
+static inline int parts_of(const criterion *c) {
+    return c->standardize == GDKD_STANDARDIZE_GLOBAL ? 1 : c->groups;
+}
+
+static inline void standardise(const criterion *c, const double *x, const uint8_t *map, double *y) {
+    for (int g = 0; g < parts_of(c); g++) {
+        const standard d = standard_of(c, x, map, g);
+        for (int32_t i = 0; i < c->classes; i++)
+            if (in_part(c, map, i, g)) y[i] = d.raw ? x[i] : (x[i] - d.mean) * d.scale;
+    }
+}
+
+// From the gradient with respect to y to that with respect to x, in place:
+//     dL/dx_i = scale (g_i - mean g) - scale^2 (x_i - mean) / (freedom std) sum_j g_j (x_j - mean)
+static inline void standardise_backward(const criterion *c, const double *x, const uint8_t *map, double *gradient) {
+    for (int part = 0; part < parts_of(c); part++) {
+        const standard d = standard_of(c, x, map, part);
+        if (d.raw) continue;
+        double sum = 0, dot = 0;
+        for (int32_t i = 0; i < c->classes; i++) {
+            bool in = in_part(c, map, i, part) && is_there(x[i]);
+            sum += in ? gradient[i] : 0;
+            dot += in ? gradient[i] * (x[i] - d.mean) : 0;
+        }
+        double freedom = c->standardize == GDKD_STANDARDIZE_GLOBAL ? d.count - 1 : d.count;
+        double slope = d.std > 0 ? d.scale * d.scale * dot / (freedom * d.std) : 0;
+        for (int32_t i = 0; i < c->classes; i++) {
+            if (!in_part(c, map, i, part)) continue;
+            gradient[i] = is_there(x[i]) ? d.scale * (gradient[i] - sum / d.count) - slope * (x[i] - d.mean)
+                                         : d.scale * gradient[i];
+        }
+    }
+}
+
+// --- The stages -------------------------------------------------------------------------------------------
+
+// The logits of the low terms: the row's own, or the standardised ones.
+static inline const double *low_student(const criterion *c, const scratch *x) {
+    return c->standardize != GDKD_STANDARDIZE_NONE ? x->standard_s : x->row_s;
+}
+static inline const double *low_teacher(const criterion *c, const scratch *x) {
+    return c->standardize != GDKD_STANDARDIZE_NONE ? x->standard_t : x->row_t;
+}
+
+static inline void exact_prepare(const criterion *c, block *b, int lane, const scratch *x) {
+    if (c->partition != GDKD_PARTITION_MAP) {
+        int32_t best[MAX_GROUPS];
+        split_row(c, b, lane, x->row_t, x, best);
+        draw_map(c, b, lane, x->row_t, x->map);
+    }
+    if (c->standardize != GDKD_STANDARDIZE_NONE) {
+        standardise(c, x->row_s, x->map, x->standard_s);
+        standardise(c, x->row_t, x->map, x->standard_t);
+    }
+}
+
+static void exact_sums(const criterion *c, block *b, int lane, const scratch *x) {
+    const double *s = x->row_s, *t = x->row_t;
+    if (c->ce) {
+        refer_ce(b, lane, s, 1, largest_of(s, c->classes, 1));
+        sums_of_row(c, b, &b->low_sums, lane, -1, true, s, t, NULL);
+    }
+    if (!c->kd) return;
+    exact_prepare(c, b, lane, x);
+    if (c->split_high) {
+        refer_map(c, &b->high_sums, lane, s, t, x->map);
+        sums_of_row(c, b, &b->high_sums, lane, GDKD_PARTITION_MAP, false, s, t, x->map);
+    }
+    const double *low_s = low_student(c, x), *low_t = low_teacher(c, x);
+    refer_map(c, &b->low_sums, lane, low_s, low_t, x->map);
+    sums_of_row(c, b, &b->low_sums, lane, GDKD_PARTITION_MAP, false, low_s, low_t, x->map);
+}
+
+static inline double square_norm(const criterion *c, const double *gradient) {
+    double sum = 0;
+    for (int32_t i = 0; i < c->classes; i++) sum += gradient[i] * gradient[i];
+    return sum;
+}
+
+// Adds one share of the gradient to the row's and gives its squared norm. p NULL: the cross-entropy's.
+static double add_share(const criterion *c, const block *b, const group_sums *p, int lane, bool raw,
+                        const scratch *x) {
+    double *share = x->standard_g;
+    const double *s = raw ? x->row_s : low_student(c, x), *t = raw ? x->row_t : low_teacher(c, x);
+    const bool ce = p == NULL;
+    gradient_of_row(c, b, ce ? &b->low_sums : p, lane, ce ? -1 : GDKD_PARTITION_MAP, ce, s, t, x->map, share, false);
+    if (!raw && c->standardize != GDKD_STANDARDIZE_NONE) standardise_backward(c, x->row_s, x->map, share);
+    for (int32_t i = 0; i < c->classes; i++) x->row_g[i] += share[i];
+    return c->norms ? square_norm(c, share) : 0;
+}
+
+// The low term of one group alone, for its norm.
+static void add_low_shares(const criterion *c, block *b, int lane, const scratch *x) {
+    group_sums *p = &b->low_sums;
+    double c_s[MAX_GROUPS], c_t[MAX_GROUPS], c_d[MAX_GROUPS];
+    for (int g = 0; g < c->groups; g++) {
+        c_s[g] = p->c_s[g][lane];
+        c_t[g] = p->c_t[g][lane];
+        c_d[g] = p->c_d[g][lane];
+    }
+    for (int one = 0; one < c->groups; one++) {
+        for (int g = 0; g < c->groups; g++) {
+            p->c_s[g][lane] = g == one ? c_s[g] : 0;
+            p->c_t[g][lane] = g == one ? c_t[g] : 0;
+            p->c_d[g][lane] = g == one ? c_d[g] : 0;
+        }
+        b->norm2_low[one][lane] = add_share(c, b, p, lane, false, x);
+    }
+}
+
+static void exact_gradient(const criterion *c, block *b, int lane, const scratch *x) {
+    for (int32_t i = 0; i < c->classes; i++) x->row_g[i] = 0;
+    if (c->ce) b->norm2_ce[lane] = add_share(c, b, NULL, lane, true, x);
+    if (!c->kd) return;
+    exact_prepare(c, b, lane, x);
+    if (c->split_high) b->norm2_high[lane] = add_share(c, b, &b->high_sums, lane, true, x);
+    if (c->norms)
+        add_low_shares(c, b, lane, x);
+    else
+        add_share(c, b, &b->low_sums, lane, false, x);
+}
+
+#endif

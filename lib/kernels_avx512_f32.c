@@ -1,0 +1,7 @@
+// The float kernels: AVX-512.
+#include "simd/f32_avx512.h"
+
+#define ISA(name)  name##_avx512
+#define ISA_NUMBER GDKD_ISA_AVX512
+
+#include "kernels_f32_body.h"

@@ -1,0 +1,50 @@
+// A call, resolved: what validation made of config, batch and result, for the driver to run.
+#ifndef GDKD_PLAN_H
+#define GDKD_PLAN_H
+
+#include "convert.h"
+#include "kernel.h"
+
+// How the rows reach the kernels.
+typedef enum {
+    SHAPE_ROWS,     // one after the other, lanes along the classes
+    SHAPE_ACROSS,   // one per lane, where they lie: inner >= a vector, float
+    SHAPE_GATHERED, // one per lane, gathered into a tile
+    SHAPE_EXACT     // one after the other, all in double
+} plan_shape;
+
+typedef struct {
+    criterion c;
+    const kernels *kernels;
+    const gdkd_config *config;
+    const gdkd_batch *batch;
+    gdkd_result *result; // NULL when only the workspace is asked for
+    plan_shape shape;
+    int64_t rows, student_stride, teacher_stride, grad_stride;
+    bool copy_student, copy_teacher, copy_grad; // not where and what the kernels read or write
+    bool needs_target, needs_groups;
+    int block_rows;  // rows of a block
+    int64_t blocks;
+    int chunks;      // runs of blocks whose sums are kept apart; depends on the shape alone
+    int threads;
+    int64_t rows_used;
+    double weight_sum; // of the used rows
+    double divisor;
+} plan;
+
+// Everything that does not look into the arrays.
+gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_result *result, plan *p);
+
+// Looks through targets, tables, weights and groups; counts the rows that are used.
+gdkd_status gdkd_plan_rows(plan *p);
+
+// The target of a row: an int64 of either type. Only when batch->target is there.
+int64_t gdkd_target_of(const gdkd_batch *batch, int64_t row);
+
+// Whether a row is read at all.
+bool gdkd_row_used(const plan *p, int64_t row);
+
+size_t gdkd_plan_workspace(const plan *p);
+void gdkd_run(const plan *p, void *workspace);
+
+#endif

@@ -1,0 +1,156 @@
+// The vector operations for every other machine, in GCC's and clang's portable vectors, which the
+// compiler maps onto whatever the target has. The includer defines REAL_IS_FLOAT or REAL_IS_DOUBLE.
+// Lanes are as many as those of the other files, so that sums add up in the same order. See simd/ops.md.
+#ifndef GDKD_SIMD_OPS_H
+#define GDKD_SIMD_OPS_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef REAL_IS_FLOAT
+typedef float real;
+typedef int32_t word; // of the same size
+enum { LANES = 16, EXPONENT_BIT = 23 };
+#else
+typedef double real;
+typedef int64_t word;
+enum { LANES = 8, EXPONENT_BIT = 52 };
+#endif
+
+typedef real reals __attribute__((vector_size(LANES * sizeof(real))));
+typedef word words __attribute__((vector_size(LANES * sizeof(word))));
+typedef int32_t ints __attribute__((vector_size(LANES * sizeof(int32_t))));
+typedef double doubles __attribute__((vector_size(LANES * sizeof(double))));
+typedef int64_t longs __attribute__((vector_size(LANES * sizeof(int64_t))));
+
+// In structures: a bare vector wider than the machine's registers has no settled calling convention.
+typedef struct { reals v; } vec;
+typedef struct { ints v; } ivec;
+typedef struct { words v; } mask; // every lane all ones or all zeros
+
+#define OP static inline __attribute__((always_inline))
+// For what becomes hundreds of instructions here: called, not inlined.
+#define LARGE_OP static __attribute__((noinline))
+#define ONE_INSTANCE
+
+OP vec v_splat(real x) { return (vec){(reals){0} + x}; }
+OP vec v_load(const real *p) {
+    vec a;
+    memcpy(&a, p, sizeof a);
+    return a;
+}
+OP vec v_load_some(const real *p, mask m) {
+    vec a = v_splat(0);
+    for (int l = 0; l < LANES; l++)
+        if (m.v[l]) a.v[l] = p[l];
+    return a;
+}
+OP void v_store(real *p, vec a) { memcpy(p, &a, sizeof a); }
+OP void v_store_some(real *p, mask m, vec a) {
+    for (int l = 0; l < LANES; l++)
+        if (m.v[l]) p[l] = a.v[l];
+}
+
+OP mask v_lt(vec a, vec b) { return (mask){a.v < b.v}; }
+OP mask v_le(vec a, vec b) { return (mask){a.v <= b.v}; }
+OP mask v_eq(vec a, vec b) { return (mask){a.v == b.v}; }
+OP vec v_select(mask m, vec a, vec b) { return (vec){(reals)(((words)a.v & m.v) | ((words)b.v & ~m.v))}; }
+
+OP vec v_add(vec a, vec b) { return (vec){a.v + b.v}; }
+OP vec v_sub(vec a, vec b) { return (vec){a.v - b.v}; }
+OP vec v_mul(vec a, vec b) { return (vec){a.v * b.v}; }
+OP vec v_max(vec a, vec b) { return v_select(v_lt(b, a), a, b); }
+OP vec v_min(vec a, vec b) { return v_select(v_lt(a, b), a, b); }
+OP vec v_shift_to_exponent(vec a) { return (vec){(reals)((words)a.v << EXPONENT_BIT)}; }
+
+// a * b + c rounded once, as the hardware's fused multiply-add.
+#if defined(REAL_IS_DOUBLE)
+LARGE_OP vec v_fma(vec a, vec b, vec c) {
+    for (int l = 0; l < LANES; l++) c.v[l] = fma(a.v[l], b.v[l], c.v[l]);
+    return c;
+}
+#elif defined(__FP_FAST_FMAF)
+LARGE_OP vec v_fma(vec a, vec b, vec c) {
+    for (int l = 0; l < LANES; l++) c.v[l] = fmaf(a.v[l], b.v[l], c.v[l]);
+    return c;
+}
+#else
+// The product is exact in double. Its sum with c is rounded to odd (when inexact, the neighbour with
+// an odd last bit is taken), after which rounding to float is as if it were the only rounding:
+// S. Boldo, G. Melquiond, Emulation of a FMA and correctly rounded sums, IEEE Trans. Computers 57 (2008).
+LARGE_OP vec v_fma(vec a, vec b, vec c) {
+    doubles product = __builtin_convertvector(a.v, doubles) * __builtin_convertvector(b.v, doubles);
+    doubles addend = __builtin_convertvector(c.v, doubles), sum = product + addend, part = sum - product;
+    doubles lost = (product - (sum - part)) + (addend - part), zero = {0};
+    longs up = lost > zero, down = lost < zero, even = ((longs)sum & 1) - 1;
+    longs inwards = up ^ (longs)(sum > zero);  // all ones where the lost part points towards 0
+    longs step = (up | down) & even & (inwards | 1); // -1 towards 0, +1 away from it
+    sum = (doubles)((longs)sum + step);
+    return (vec){__builtin_convertvector(sum, reals)};
+}
+#endif
+OP vec v_fms(vec a, vec b, vec c) { return v_fma(a, b, (vec){-c.v}); }
+OP vec v_fnma(vec a, vec b, vec c) { return v_fma((vec){-a.v}, b, c); }
+
+OP vec v_add_where(vec acc, mask m, vec a) { return v_select(m, v_add(acc, a), acc); }
+OP vec v_max_where(vec acc, mask m, vec a) { return v_select(m, v_max(acc, a), acc); }
+
+OP mask m_and(mask a, mask b) { return (mask){a.v & b.v}; }
+OP mask m_or(mask a, mask b) { return (mask){a.v | b.v}; }
+OP mask m_andnot(mask a, mask b) { return (mask){~a.v & b.v}; }
+OP uint32_t m_bits(mask m) {
+    uint32_t bits = 0;
+    for (int l = 0; l < LANES; l++) bits |= (uint32_t)(m.v[l] & 1) << l;
+    return bits;
+}
+OP int m_any(mask m) { return m_bits(m) != 0; }
+
+OP ivec i_splat(int32_t i) { return (ivec){(ints){0} + i}; }
+OP ivec i_load(const int32_t *p) {
+    ivec a;
+    memcpy(&a, p, sizeof a);
+    return a;
+}
+OP ivec i_add(ivec a, ivec b) { return (ivec){a.v + b.v}; }
+OP ivec i_count(int32_t from) {
+#ifdef REAL_IS_FLOAT
+    const ints count = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+#else
+    const ints count = {0, 1, 2, 3, 4, 5, 6, 7};
+#endif
+    return (ivec){count + from};
+}
+OP mask i_le(ivec a, ivec b) { return (mask){__builtin_convertvector(a.v <= b.v, words)}; }
+OP mask i_eq(ivec a, ivec b) { return (mask){__builtin_convertvector(a.v == b.v, words)}; }
+OP mask m_first(int n) { return i_le(i_count(1), i_splat(n)); }
+OP mask b_eq(const uint8_t *p, mask m, uint8_t value) {
+    ivec byte = i_splat(-1);
+    for (int l = 0; l < LANES; l++)
+        if (m.v[l]) byte.v[l] = p[l];
+    return i_eq(byte, i_splat(value));
+}
+
+OP vec v_from_doubles(const double *p) {
+    doubles a;
+    memcpy(&a, p, sizeof a);
+    return (vec){__builtin_convertvector(a, reals)};
+}
+OP void v_to_doubles(double *p, vec a) {
+    doubles x = __builtin_convertvector(a.v, doubles);
+    memcpy(p, &x, sizeof x);
+}
+OP void v_add_to_doubles(double *sums, vec a) {
+    doubles x;
+    memcpy(&x, sums, sizeof x);
+    x += __builtin_convertvector(a.v, doubles);
+    memcpy(sums, &x, sizeof x);
+}
+OP double v_sum(vec a) {
+    doubles half = __builtin_convertvector(a.v, doubles);
+    for (int width = LANES / 2; width > 0; width /= 2)
+        for (int l = 0; l < width; l++) half[l] += half[l + width];
+    return half[0];
+}
+
+#endif

@@ -1,0 +1,74 @@
+#!/bin/sh
+# run.sh: installs the library into an empty directory and builds a C99 and a C++11 program against
+# it, as a user would with pkg-config: shared and static, and from the flags alone.
+# Environment: MAKE, CC, CXX, PKG_CONFIG.
+set -eu
+cd "$(dirname "$0")/../.."
+MAKE=${MAKE:-make}
+CC=${CC:-cc}
+CXX=${CXX:-c++}
+PKG_CONFIG=${PKG_CONFIG:-pkg-config}
+strict='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror'
+passed=0
+failed=0
+root=$(mktemp -d)
+trap 'rm -rf "$root"' EXIT INT TERM
+
+check() { # NAME COMMAND...
+    name=$1
+    shift
+    if "$@" >"$root/log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $name" >&2
+        sed 's/^/    /' "$root/log" >&2
+    fi
+}
+
+installed() { # FILE: it is there, below the prefix
+    [ -e "$root/stage/usr/$1" ] || { echo "usr/$1 was not installed"; return 1; }
+}
+
+symbols() { # the shared library exports gdkd_ names alone
+    names=$(nm -D --defined-only "$root/stage/usr/lib/libgdkd.so" | awk '$2 != "A" { print $3 }')
+    [ -n "$names" ] && ! echo "$names" | grep -v '^gdkd_'
+}
+
+run() { LD_LIBRARY_PATH="$root/stage/usr/lib" "$root/$1"; }
+
+removed() {
+    "$MAKE" uninstall DESTDIR="$root/stage" PREFIX=/usr &&
+        [ -z "$(find "$root/stage" ! -type d)" ]
+}
+
+# shellcheck disable=SC2086 # flags are words
+build() { # OUTPUT COMPILER STANDARD SOURCE FLAGS...
+    out=$1 compiler=$2 standard=$3 source=$4
+    shift 4
+    "$compiler" -std="$standard" $strict "tests/consumer/$source" "$@" -o "$root/$out"
+}
+
+check 'make install' "$MAKE" install DESTDIR="$root/stage" PREFIX=/usr
+export PKG_CONFIG_SYSROOT_DIR="$root/stage"
+export PKG_CONFIG_LIBDIR="$root/stage/usr/lib/pkgconfig"
+for file in include/gdkd.h lib/libgdkd.so lib/libgdkd.a lib/pkgconfig/gdkd.pc; do
+    check "installed $file" installed "$file"
+done
+check 'exported symbols' symbols
+check 'pkg-config' "$PKG_CONFIG" --exists --print-errors gdkd
+# shellcheck disable=SC2046 # pkg-config prints words
+shared=$("$PKG_CONFIG" --cflags --libs gdkd || true)
+archive="$("$PKG_CONFIG" --cflags gdkd || true) $root/stage/usr/lib/libgdkd.a $("$PKG_CONFIG" --libs --static gdkd | sed 's/-lgdkd//' || true)"
+# shellcheck disable=SC2086 # flags are words
+{
+    check 'C99, shared: build' build c99 "$CC" c99 consumer.c $shared -lm
+    check 'C99, shared: run' run c99
+    check 'C++11, shared: build' build cxx11 "$CXX" c++11 consumer.cc $shared
+    check 'C++11, shared: run' run cxx11
+    check 'C99, static: build' build c99-static "$CC" c99 consumer.c $archive
+    check 'C99, static: run' run c99-static
+}
+check 'make uninstall leaves nothing' removed
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,79 @@
+#include "presets.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static loss_preset list[LOSS_PRESETS];
+static int count;
+
+static gdkd_config *add(const char *name) {
+    if (count == LOSS_PRESETS) abort();
+    list[count].name = name;
+    return &list[count++].config;
+}
+
+static void accept(gdkd_status status) {
+    if (status == GDKD_OK) return;
+    fprintf(stderr, "preset %s: %s\n", list[count - 1].name, gdkd_status_string(status));
+    abort();
+}
+
+static void add_methods(void) {
+    const size_t n = sizeof(gdkd_config);
+    accept(gdkd_config_kd(add("kd"), n, 2));
+    accept(gdkd_config_dkd(add("dkd"), n, 2, 1, 8));
+    accept(gdkd_config_dkd_top1(add("dkd_top1"), n, 2, 1, 2));
+    accept(gdkd_config_gdkd(add("gdkd"), n, 2, 3, 1, 1, 4));
+    accept(gdkd_config_gdkd_bottom(add("gdkd_bottom"), n, 2, 2, 1, 2, 1));
+    accept(gdkd_config_gdkd3(add("gdkd3"), n, 2, 3, 1, 1, 2));
+    accept(gdkd_config_gdkd_autok(add("gdkd_autok"), n, 2, 1.5, 5, 1, 1, 2));
+    accept(gdkd_config_gdkd_autow(add("gdkd_autow 1"), n, 2, 3, 1, 1, 2));
+    accept(gdkd_config_gdkd_autow(add("gdkd_autow 2"), n, 2, 3, 2, 1, 2));
+    accept(gdkd_config_gdkd_autow(add("gdkd_autow 3"), n, 2, 3, 3, 1, 2));
+    accept(gdkd_config_lskd(add("lskd"), n, 2));
+    accept(gdkd_config_ls_gdkd(add("ls_gdkd global"), n, 2, 3, GDKD_STANDARDIZE_GLOBAL, 1, 1, 2));
+    accept(gdkd_config_ls_gdkd(add("ls_gdkd groups"), n, 2, 3, GDKD_STANDARDIZE_GROUPS, 1, 1, 2));
+    accept(gdkd_config_ls_gdkd(add("ls_gdkd other"), n, 2, 3, GDKD_STANDARDIZE_OTHER, 1, 1, 2));
+    accept(gdkd_config_skd(add("skd"), n, 2));
+    accept(gdkd_config_sgdkd(add("sgdkd"), n, 2, 1, 2));
+    accept(gdkd_config_adkd(add("adkd"), n, 2, 1, 0.7));
+    accept(gdkd_config_ce(add("ce"), n, 0.1));
+}
+
+static void add_other_divergences(void) {
+    static const char *const names[] = {"kd reverse",    "kd symmetric", "dkd reverse",
+                                        "dkd symmetric", "gdkd reverse", "gdkd symmetric"};
+    const size_t n = sizeof(gdkd_config);
+    for (int i = 0; i < 6; ++i) {
+        gdkd_config *c = add(names[i]);
+        if (i < 2) accept(gdkd_config_kd(c, n, 2));
+        if (i == 2 || i == 3) accept(gdkd_config_dkd(c, n, 2, 1, 2));
+        if (i > 3) accept(gdkd_config_gdkd(c, n, 2, 3, 1, 1, 4));
+        c->kl = i % 2 ? GDKD_KL_SYMMETRIC : GDKD_KL_REVERSE;
+    }
+}
+
+const loss_preset *loss_presets(void) {
+    if (count == 0) {
+        add_methods();
+        add_other_divergences();
+    }
+    return list;
+}
+
+void preset_inputs(problem *p) {
+    const gdkd_config *f = &p->config;
+    if (f->partition == GDKD_PARTITION_TARGET || f->ce_weight != 0.0 || f->low_weight_index) {
+        p->target = checked_calloc((size_t)p->rows, sizeof *p->target);
+        for (int64_t r = 0; r < p->rows; ++r) p->target[r] = r % p->classes;
+    }
+    if (f->partition == GDKD_PARTITION_MAP) {
+        const int64_t groups = f->w_low[1] != 0.0 ? 3 : 2; // sgdkd, skd
+        p->groups = checked_calloc((size_t)p->classes, 1);
+        for (int64_t c = 0; c < p->classes; ++c) p->groups[c] = (uint8_t)(c % groups);
+    }
+    if (f->low_weight_index == GDKD_LOW_WEIGHT_PER_CLASS) {
+        p->low_weight = checked_calloc((size_t)p->classes, sizeof *p->low_weight);
+        for (int64_t c = 0; c < p->classes; ++c) p->low_weight[c] = 0.5 + 0.25 * (double)(c % 5);
+    }
+}

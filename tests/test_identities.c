@@ -1,0 +1,381 @@
+// What mathematics says must hold, with no implementation to compare with; and the promise of the
+// same bits for any number of threads and any instruction set.
+#include "call.h"
+#include "number.h"
+#include "rng.h"
+
+#include <check.h>
+#include <math.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void random_rows(problem *p, rng *r) {
+    for (int64_t row = 0; row < p->rows; ++row) {
+        rng_logits(r, LOGITS_UNIT, p->student + row * p->classes, p->classes);
+        rng_logits(r, LOGITS_MULTIMODAL, p->teacher + row * p->classes, p->classes);
+    }
+}
+
+// A problem that any partition can use.
+static void general_problem(problem *p, rng *r, int64_t rows, int64_t classes) {
+    problem_init(p, rows, classes);
+    random_rows(p, r);
+    p->target = checked_calloc((size_t)rows, sizeof *p->target);
+    p->groups = checked_calloc((size_t)classes, 1);
+    for (int64_t i = 0; i < rows; ++i) p->target[i] = rng_below(r, classes);
+    for (int64_t c = 0; c < classes; ++c) p->groups[c] = (uint8_t)rng_below(r, GDKD_MAX_GROUPS);
+    p->config.k = 1 + classes / 4;
+    p->config.temperature = 2.0;
+    for (int g = 0; g < GDKD_MAX_GROUPS; ++g) p->config.w_low[g] = 1.0;
+}
+
+static void run(const problem *p, int32_t dtype, answer *a) {
+    call how;
+    memset(&how, 0, sizeof how);
+    how.student_dtype = how.teacher_dtype = dtype;
+    call_run(p, &how, a);
+    ck_assert_msg(a->status == GDKD_OK, "%s", gdkd_status_string(a->status));
+}
+
+static void near(const char *what, const answer *a, const answer *b, int64_t count,
+                 double tolerance) {
+    ck_assert_msg(fabs(a->result.total - b->result.total) <= tolerance * fabs(b->result.total),
+                  "%s: loss %.17g and %.17g", what, a->result.total, b->result.total);
+    double steepest = 0.0;
+    for (int64_t i = 0; i < count; ++i) steepest = fmax(steepest, fabs(b->grad[i]));
+    for (int64_t i = 0; i < count; ++i) {
+        ck_assert_msg(fabs(a->grad[i] - b->grad[i]) <= tolerance * steepest,
+                      "%s: grad[%d] %.17g and %.17g", what, (int)i, a->grad[i], b->grad[i]);
+    }
+}
+
+// KL = high + sum_g Q_g low_g: the chain rule of the divergence.
+START_TEST(every_partition_makes_kd) {
+    rng r = {1};
+    problem p;
+    answer kd;
+    answer split;
+    const int64_t rows = 12;
+    const int64_t classes = 45;
+    general_problem(&p, &r, rows, classes);
+    run(&p, GDKD_F64, &kd);
+    p.config.w_high = 1.0;
+    p.config.mass_scaled_groups = 0xff;
+    for (int32_t partition = 0; partition <= GDKD_PARTITION_MAP; ++partition) {
+        char what[32];
+        snprintf(what, sizeof what, "partition %d", partition);
+        p.config.partition = partition;
+        run(&p, GDKD_F64, &split);
+        near(what, &split, &kd, rows * classes, 1e-12);
+        answer_free(&split);
+    }
+    answer_free(&kd);
+    problem_free(&p);
+}
+END_TEST
+
+START_TEST(one_class_group_has_no_low_term) {
+    rng r = {2};
+    problem p;
+    answer a;
+    general_problem(&p, &r, 9, 33);
+    p.config.k = 1;
+    for (int32_t kl = 0; kl <= GDKD_KL_SYMMETRIC; ++kl) {
+        for (int32_t dtype = GDKD_F32; dtype <= GDKD_F64; ++dtype) {
+            for (int32_t partition = GDKD_PARTITION_TARGET; partition <= GDKD_PARTITION_TOP1_TOPK;
+                 ++partition) {
+                p.config.kl = kl;
+                p.config.partition = partition;
+                run(&p, dtype, &a);
+                ck_assert_double_eq(a.result.low[0], 0.0);
+                ck_assert_double_gt(a.result.low[partition == GDKD_PARTITION_TOP1_TOPK ? 2 : 1],
+                                    0.0);
+                answer_free(&a);
+            }
+        }
+    }
+    problem_free(&p);
+}
+END_TEST
+
+START_TEST(empty_group_contributes_nothing) {
+    rng r = {3};
+    problem p;
+    answer kd;
+    answer a;
+    general_problem(&p, &r, 9, 33);
+    run(&p, GDKD_F64, &kd);
+    for (int64_t k = 33; k < 36; ++k) {
+        for (int32_t partition = GDKD_PARTITION_TOP; partition <= GDKD_PARTITION_BOTTOM;
+             ++partition) {
+            p.config.partition = partition;
+            p.config.k = k;
+            p.config.w_low[1] = 1e6; // of {rest}
+            run(&p, GDKD_F64, &a);
+            near("k >= C", &a, &kd, 9 * 33, 1e-13);
+            ck_assert_double_eq(a.result.low[1], 0.0);
+            ck_assert_double_eq(a.result.student_mass[1], 0.0);
+            answer_free(&a);
+        }
+    }
+    answer_free(&kd);
+    problem_free(&p);
+}
+END_TEST
+
+static void rich_config(problem *p, int32_t partition, int32_t kl, int32_t standardize) {
+    p->config.partition = partition;
+    p->config.kl = kl;
+    p->config.standardize = standardize;
+    p->config.w_high = 0.7;
+    p->config.w_low[1] = 3.0;
+    p->config.ce_weight = 0.5;
+    p->config.label_smoothing = 0.1;
+}
+
+// A loss that does not change along (1, 1, ..., 1) has a gradient orthogonal to it; and one that
+// does not change, does not change.
+START_TEST(constants_do_not_matter) {
+    rng r = {4};
+    const int64_t rows = 7;
+    const int64_t classes = 29;
+    for (int32_t i = 0; i < 6 * 3 * 4; ++i) {
+        problem p;
+        answer a;
+        answer shifted;
+        general_problem(&p, &r, rows, classes);
+        rich_config(&p, i % 6, i / 6 % 3, i / 18);
+        run(&p, GDKD_F64, &a);
+        for (int64_t row = 0; row < rows; ++row) {
+            double sum = 0.0;
+            double size = 0.0;
+            for (int64_t c = 0; c < classes; ++c) {
+                sum += a.grad[row * classes + c];
+                size += fabs(a.grad[row * classes + c]);
+            }
+            ck_assert_msg(fabs(sum) <= 1e-13 * size, "config %d: the gradient sums to %g of %g", i,
+                          sum, size);
+        }
+        for (int64_t j = 0; j < rows * classes; ++j) {
+            const int64_t which = j / classes;
+            const double row = (double)which;
+            p.student[j] += 8.0 * row; // rounded to 2^-48 or better
+            p.teacher[j] -= 4.0 * row;
+        }
+        run(&p, GDKD_F64, &shifted);
+        near("shifted", &shifted, &a, rows * classes, 1e-11);
+        answer_free(&a);
+        answer_free(&shifted);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+START_TEST(symmetric_is_half_of_each) {
+    rng r = {5};
+    const int64_t rows = 7;
+    const int64_t classes = 29;
+    for (int32_t partition = 0; partition <= GDKD_PARTITION_MAP; ++partition) {
+        problem p;
+        answer a[3];
+        general_problem(&p, &r, rows, classes);
+        p.config.partition = partition;
+        p.config.w_high = 0.0;
+        for (int32_t kl = 0; kl < 3; ++kl) {
+            p.config.kl = kl;
+            run(&p, GDKD_F64, &a[kl]);
+        }
+        a[0].result.total = 0.5 * (a[0].result.total + a[1].result.total);
+        for (int64_t i = 0; i < rows * classes; ++i) {
+            a[0].grad[i] = 0.5 * (a[0].grad[i] + a[1].grad[i]);
+        }
+        near("symmetric", &a[2], &a[0], rows * classes, 1e-12);
+        for (int kl = 0; kl < 3; ++kl) answer_free(&a[kl]);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+// Reverse KD of (s, t) is KD of (t, s).
+START_TEST(reverse_is_forward_exchanged) {
+    rng r = {6};
+    problem p;
+    answer a;
+    answer b;
+    general_problem(&p, &r, 8, 50);
+    p.config.kl = GDKD_KL_REVERSE;
+    run(&p, GDKD_F64, &a);
+    double *swap = p.student;
+    p.student = p.teacher;
+    p.teacher = swap;
+    p.config.kl = GDKD_KL_FORWARD;
+    run(&p, GDKD_F64, &b);
+    ck_assert_double_eq_tol(a.result.total, b.result.total, 1e-13 * b.result.total);
+    answer_free(&a);
+    answer_free(&b);
+    problem_free(&p);
+}
+END_TEST
+
+START_TEST(equal_models_have_no_loss) {
+    rng r = {7};
+    for (int32_t i = 0; i < 6 * 3 * 4 * 2; ++i) {
+        problem p;
+        answer a;
+        general_problem(&p, &r, 5, 40);
+        memcpy(p.teacher, p.student, 200 * sizeof *p.teacher);
+        rich_config(&p, i % 6, i / 6 % 3, i / 18 % 4);
+        p.config.ce_weight = 0.0;
+        const int32_t dtype = i / 72 ? GDKD_F64 : GDKD_F32;
+        run(&p, dtype, &a);
+        const double nothing = dtype == GDKD_F64 ? 1e-13 : 1e-6;
+        ck_assert_msg(fabs(a.result.total) <= nothing, "config %d: %g", i, a.result.total);
+        // Standardisation multiplies by 1 / deviation, which is about 1 here.
+        for (int j = 0; j < 200; ++j) ck_assert_double_le(fabs(a.grad[j]), 10.0 * nothing);
+        answer_free(&a);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+// --- The same bits ------------------------------------------------------------------------------
+
+// A pass of many blocks, so that threads and vectors have something to disagree about.
+static void bits_problem(problem *p, rng *r, int32_t kind, int64_t rows, int64_t classes) {
+    general_problem(p, r, rows, classes);
+    rich_config(p, kind % 6, kind / 6 % 3, kind / 18);
+    for (int64_t i = 0; i < rows; i += 11) p->target[i] = p->config.ignore_index;
+}
+
+static int same_bits(const answer *a, const answer *b, const problem *p) {
+    // All that comes out, from total on; before it stand pointers and padding.
+    const size_t from = offsetof(gdkd_result, total);
+    return memcmp((const char *)&a->result + from, (const char *)&b->result + from,
+                  sizeof a->result - from) == 0 &&
+           memcmp(a->grad, b->grad, (size_t)(p->rows * p->classes) * sizeof(double)) == 0 &&
+           memcmp(a->row_loss, b->row_loss, (size_t)p->rows * sizeof(double)) == 0;
+}
+
+typedef struct shape {
+    int64_t outer, classes, inner;
+} shape;
+
+static void bits_over(const shape *s, int32_t kind, int by_isa, const int32_t *settings,
+                      int count) {
+    for (int32_t dtype = GDKD_F32; dtype <= GDKD_F64; ++dtype) {
+        rng r = {(uint64_t)(kind + 1)};
+        problem p;
+        call how;
+        answer first;
+        memset(&how, 0, sizeof how);
+        how.student_dtype = how.teacher_dtype = dtype;
+        how.inner = s->inner;
+        how.want_norms = 1;
+        bits_problem(&p, &r, kind, s->outer * s->inner, s->classes);
+        p.config.num_threads = 2;
+        int32_t *setting = by_isa ? &p.config.isa : &p.config.num_threads;
+        *setting = settings[0];
+        call_run(&p, &how, &first);
+        ck_assert_int_eq(first.status, GDKD_OK);
+        for (int i = 1; i < count; ++i) {
+            answer a;
+            *setting = settings[i];
+            call_run(&p, &how, &a);
+            ck_assert_int_eq(a.status, GDKD_OK);
+            ck_assert_msg(same_bits(&a, &first, &p),
+                          "config %d, %s, %lldx%lldx%lld: %s %d gives other bits than %d", kind,
+                          number_name(dtype), (long long)s->outer, (long long)s->classes,
+                          (long long)s->inner, by_isa ? "isa" : "threads", settings[i],
+                          settings[0]);
+            answer_free(&a);
+        }
+        answer_free(&first);
+        problem_free(&p);
+    }
+}
+
+static const shape shapes[] = {{301, 17, 1}, {40, 1003, 1}, {3, 19, 150}, {5, 4099, 1}};
+
+START_TEST(same_bits_for_any_threads) {
+    static const int32_t threads[] = {1, 2, 3, 4, 7};
+    for (int32_t kind = 0; kind < 72; kind += 5) bits_over(&shapes[_i], kind, 0, threads, 5);
+}
+END_TEST
+
+START_TEST(same_bits_for_any_isa) {
+    static const int32_t isas[] = {GDKD_ISA_SCALAR, GDKD_ISA_AVX2, GDKD_ISA_AVX512};
+    // On a smaller machine the larger ones are bounds that change nothing.
+    for (int32_t kind = 0; kind < 72; kind += 5) bits_over(&shapes[_i], kind, 1, isas, 3);
+}
+END_TEST
+
+// --- Several callers at once --------------------------------------------------------------------
+
+typedef struct caller {
+    problem p;
+    answer alone;
+    int32_t dtype;
+    int failures;
+} caller;
+
+static void *call_often(void *data) {
+    caller *c = data;
+    for (int i = 0; i < 60; ++i) {
+        call how;
+        answer a;
+        memset(&how, 0, sizeof how);
+        how.student_dtype = how.teacher_dtype = c->dtype;
+        call_run(&c->p, &how, &a);
+        c->failures += a.status != GDKD_OK || !same_bits(&a, &c->alone, &c->p);
+        answer_free(&a);
+    }
+    return NULL;
+}
+
+START_TEST(re_entrant) {
+    rng r = {8};
+    caller callers[3];
+    pthread_t threads[3];
+    for (int i = 0; i < 3; ++i) {
+        bits_problem(&callers[i].p, &r, 23 * i, 50 + 30 * i, 100 + 77 * i);
+        callers[i].p.config.num_threads = 1 + i;
+        callers[i].dtype = i % 2;
+        callers[i].failures = 0;
+        run(&callers[i].p, callers[i].dtype, &callers[i].alone);
+    }
+    for (int i = 0; i < 3; ++i) {
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, call_often, &callers[i]), 0);
+    }
+    for (int i = 0; i < 3; ++i) {
+        pthread_join(threads[i], NULL);
+        ck_assert_int_eq(callers[i].failures, 0);
+        answer_free(&callers[i].alone);
+        problem_free(&callers[i].p);
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("identities");
+    TCase *tcase = tcase_create("identities");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_test(tcase, every_partition_makes_kd);
+    tcase_add_test(tcase, one_class_group_has_no_low_term);
+    tcase_add_test(tcase, empty_group_contributes_nothing);
+    tcase_add_test(tcase, constants_do_not_matter);
+    tcase_add_test(tcase, symmetric_is_half_of_each);
+    tcase_add_test(tcase, reverse_is_forward_exchanged);
+    tcase_add_test(tcase, equal_models_have_no_loss);
+    tcase_add_loop_test(tcase, same_bits_for_any_threads, 0, 4);
+    tcase_add_loop_test(tcase, same_bits_for_any_isa, 0, 4);
+    tcase_add_test(tcase, re_entrant);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
