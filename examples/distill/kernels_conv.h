@@ -186,12 +186,11 @@ ALWAYS_INLINE void weights_tile(const int lanes, const int blocks, const conv_pa
     }
 }
 
-// The input channels of one block, as many at a time as the registers hold. An incomplete block is
-// counted in whole: its filling is zero, and few channels mean little work.
+// The input channels of one block, as many at a time as the registers hold.
 ALWAYS_INLINE void weights_lanes(const int blocks, const conv_pass *p, int lanes, int first_row,
                                  int rows, const float *from, const float *grad, float *gradient,
                                  size_t gradient_step) {
-    enum { MANY = TILE_1 >= 16 ? 16 : TILE_1 >= 6 ? 6 : 2, HALF = 8 };
+    enum { MANY = TILE_1 >= 16 ? 16 : TILE_1 >= 6 ? 4 : 2, HALF = 8 };
     const int most = blocks == 2 ? HALF : MANY;
     int lane = 0;
     for (; lane + most <= lanes; lane += most)

@@ -89,12 +89,12 @@ static bool build(model *m, const char *name) {
     return false;
 }
 
+// Bounds that no use comes near and that keep every product of sizes within a size_t.
 static bool valid(const model_shape *s) {
-    enum { MOST = 1 << 16 };
-    const int sizes[] = {s->channels, s->height, s->width, s->classes, s->max_batch};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        if (sizes[i] < 1 || sizes[i] > MOST) return false;
-    return true;
+    enum { MOST_PIXELS = 1 << 12, MOST = 1 << 16 };
+    return s->channels >= 1 && s->channels <= MOST_PIXELS && s->height >= 1 &&
+           s->height <= MOST_PIXELS && s->width >= 1 && s->width <= MOST_PIXELS &&
+           s->classes >= 1 && s->classes <= MOST && s->max_batch >= 1 && s->max_batch <= MOST;
 }
 
 model *model_create(const char *name, const model_shape *shape, const char **error) {

@@ -20,7 +20,7 @@ typedef struct {
 } pool;
 
 static bool same_layout(map_shape a, map_shape b) {
-    return map_blocks(a) == map_blocks(b) && a.height == b.height && a.width == b.width;
+    return a.channels == b.channels && a.height == b.height && a.width == b.width;
 }
 
 // A free buffer of that shape, or a new one; it has one user then.
