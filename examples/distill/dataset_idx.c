@@ -29,7 +29,7 @@ static bool read_header(byte_file *file, uint32_t magic, int dims, uint32_t *siz
 // At most `limit` images (0: all); *in_file: how many the file says it holds.
 static bool read_images(image_set *set, byte_file *file, size_t limit, uint32_t *in_file,
                         error_line *e) {
-    uint32_t sizes[3];
+    uint32_t sizes[3] = {0};
     if (!read_header(file, IDX_IMAGES, 3, sizes, e)) return false;
     if (sizes[1] < 1 || sizes[1] > IDX_MAX_SIDE || sizes[2] < 1 || sizes[2] > IDX_MAX_SIDE)
         return error_set(e, "%s says that its images are %u x %u", byte_file_path(file), sizes[1],

@@ -182,9 +182,9 @@ static bool parse_arguments(option_parser *parser, int argc, char **argv, uint64
         }
         const int place = (code == ':' || code == '?' ? optopt : code) - FIRST_VALUE;
         const option *o = place >= 0 ? &parser->options[place] : NULL;
+        if (!o) return unknown_option(parser, argv[optind - 1], e);
         if (code == ':') return error_usage(e, "--%s wants a value: %s", o->name, o->value);
-        if (code == '?' && o) return error_usage(e, "--%s takes no value", o->name);
-        if (code == '?') return unknown_option(parser, argv[optind - 1], e);
+        if (code == '?') return error_usage(e, "--%s takes no value", o->name);
         if (!option_store(o, parser->target, optarg, e)) return false;
         *given |= UINT64_C(1) << place;
     }

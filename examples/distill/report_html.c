@@ -194,7 +194,7 @@ static void add_series(curves *c, const quantity *q, const series *s, int style)
 }
 
 static bool curves_make(curves *c, const report *r) {
-    size_t lines = 0;
+    size_t lines = 1;
     for (int i = 0; i < r->series_count; i++) lines += 1 + (size_t)r->series[i].seeds;
     c->count = 0;
     c->lines = calloc(lines, sizeof *c->lines);

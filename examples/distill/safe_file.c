@@ -7,6 +7,10 @@
 #include <unistd.h>
 
 bool safe_file_begin(safe_file *file, const char *path, error_line *e) {
+    struct stat status;
+    // Renaming over a device or a folder would do more than was asked for.
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return error_set(e, "%s is not a regular file; name another", path);
     const int room = (int)sizeof file->temporary;
     snprintf(file->path, sizeof file->path, "%s", path);
     if (snprintf(file->temporary, sizeof file->temporary, "%s.part%ld", path, (long)getpid()) >=
@@ -85,9 +89,6 @@ bool make_folder(const char *path, error_line *e) {
 
 bool check_writable(const char *path, error_line *e) {
     safe_file file;
-    struct stat status;
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
-        return error_set(e, "%s is a folder; name a file", path);
     if (!safe_file_begin(&file, path, e)) return false;
     fclose(file.stream);
     unlink(file.temporary);

@@ -15,7 +15,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 // The format's own bound on the header.
 #define MAX_HEADER 100000000U
 
-typedef enum { OWNED_FILE, OWNED_ENTRIES, OWNED_JSON } owned_part;
+typedef enum { OWNED_FILE, OWNED_ENTRIES, OWNED_NOTES, OWNED_JSON } owned_part;
 
 // Bytes of an element, 0 for a type that is not known.
 static size_t dtype_size(const char *dtype) {
@@ -97,12 +97,12 @@ static const char *parse_entry(safetensors_entry *t, const cJSON *item, const ch
     return NULL;
 }
 
-static bool parse_metadata(safetensors *s, const cJSON *metadata) {
+static bool parse_metadata(safetensors *s, safetensors_note *notes, const cJSON *metadata) {
     if (!cJSON_IsObject(metadata)) return false;
     const cJSON *item;
     cJSON_ArrayForEach(item, metadata) {
         if (!cJSON_IsString(item)) return false;
-        s->metadata[s->notes++] = (safetensors_note){item->string, item->valuestring};
+        notes[s->notes++] = (safetensors_note){item->string, item->valuestring};
     }
     return true;
 }
@@ -140,9 +140,11 @@ static bool parse_header(safetensors *s, const char *path, const char *header, c
     const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(json, "__metadata__");
     const size_t tensors = (size_t)cJSON_GetArraySize(json);
     s->entries = s->owned[OWNED_ENTRIES] = calloc(tensors + 1, sizeof *s->entries);
-    s->metadata = calloc((size_t)cJSON_GetArraySize(metadata) + 1, sizeof *s->metadata);
-    if (!s->entries || !s->metadata) return error_memory(e, path);
-    if (metadata && !parse_metadata(s, metadata))
+    safetensors_note *notes = s->owned[OWNED_NOTES] =
+        calloc((size_t)cJSON_GetArraySize(metadata) + 1, sizeof *notes);
+    s->metadata = notes;
+    if (!s->entries || !notes) return error_memory(e, path);
+    if (metadata && !parse_metadata(s, notes, metadata))
         return error_set(e, "%s is damaged: its __metadata__ holds more than strings", path);
     const cJSON *item;
     cJSON_ArrayForEach(item, json) {
@@ -189,7 +191,7 @@ void safetensors_free(safetensors *s) {
     free(s->owned[OWNED_FILE]);
     free(s->owned[OWNED_ENTRIES]);
     cJSON_Delete(s->owned[OWNED_JSON]);
-    free(s->metadata);
+    free(s->owned[OWNED_NOTES]);
     *s = (safetensors){0};
 }
 

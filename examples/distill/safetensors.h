@@ -29,8 +29,8 @@ typedef struct {
     size_t count;
     safetensors_entry *entries; // in the order of their data
     size_t notes;
-    safetensors_note *metadata;
-    void *owned[3]; // what the pointers above point into, when the content was read from a file
+    const safetensors_note *metadata;
+    void *owned[4]; // what the pointers above point into, when the content was read from a file
 } safetensors;
 
 // Reads and checks a whole file: the header's syntax, and that the tensors fill the data without

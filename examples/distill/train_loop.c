@@ -122,6 +122,15 @@ static void report_epoch(workplace *w, const run_log *log) {
         r->test_top1, r->test_top5, r->seconds);
 }
 
+// A network that broke in the last steps of an epoch never replaces the one on disk.
+static bool check_epoch(const workplace *w, int epoch, error_line *e) {
+    const char *broken = weights_nonfinite(w->student);
+    return !broken ||
+           error_set(
+               e, "tensor %s is not finite after epoch %d: training has diverged; try a lower --lr",
+               broken, epoch);
+}
+
 // --- The run -------------------------------------------------------------------------------------
 
 static bool furnish(workplace *w, error_line *e) {
@@ -157,7 +166,9 @@ static bool run_epochs(workplace *w, run_log *log, error_line *e) {
     progress_begin(&w->bar, t->label, t->rate.epochs, loader_batches(w->train), t->quiet);
     for (int epoch = 1; epoch <= t->rate.epochs; epoch++) {
         epoch_record *record = &log->epochs[epoch - 1];
-        if (!train_epoch(w, epoch, record, e) || !test_epoch(w, epoch, record, e)) return false;
+        if (!train_epoch(w, epoch, record, e) || !check_epoch(w, epoch, e) ||
+            !test_epoch(w, epoch, record, e))
+            return false;
         log->count = epoch;
         if (!save_epoch(w, log, e)) return false;
         report_epoch(w, log);

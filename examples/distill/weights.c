@@ -123,13 +123,22 @@ bool weights_load(model *m, const char *name, const char *path, error_line *e) {
     return fine;
 }
 
+const char *weights_nonfinite(const model *m) {
+    const tensor *tensors;
+    const size_t count = model_tensors(m, &tensors);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; tensors[i].data && j < tensors[i].count; j++)
+            if (!isfinite(tensors[i].data[j])) return tensors[i].name;
+    return NULL;
+}
+
 bool weights_save(const model *m, const char *path, const safetensors_note *notes, size_t count,
                   error_line *e) {
     const tensor *tensors;
     safetensors s = {.count = model_tensors(m, &tensors), .notes = count};
     s.entries = calloc(s.count, sizeof *s.entries);
     if (!s.entries) return error_memory(e, path);
-    s.metadata = (safetensors_note *)(uintptr_t)notes; // only read
+    s.metadata = notes;
     for (size_t i = 0; i < s.count; i++) {
         const tensor *t = &tensors[i];
         safetensors_entry *entry = &s.entries[i];

@@ -86,6 +86,9 @@ expect 1 'apt install dataset-fashion-mnist' train --data "fashion-mnist:$folder
 expect 1 'there is no such folder' eval --data "cifar100:$folder/no" --model resnet8 --weights "$folder/w"
 expect 1 'cannot be written' train --data "$data" --model resnet8 --out "$folder/no/w.safetensors"
 
+expect 1 'is not a regular file' train --data "$data" --model resnet8 --out "$folder"
+expect 1 'training has diverged' train --data "$data" --model resnet8 --lr 100 --epochs 9 --quiet --out "$folder/d.safetensors"
+
 check 'a small training' "$program" train --data "$data" --model resnet8 --epochs 1 --out "$folder/t.safetensors"
 check 'its weights' test -s "$folder/t.safetensors"
 check 'its CSV' test "$(wc -l < "$folder/t.csv")" = 2
