@@ -4,6 +4,7 @@
 #include "criterion.h"
 #include "model.h"
 #include "stop.h"
+#include "threads.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -97,6 +98,7 @@ static bool run(int argc, char **argv, error_line *e) {
 
 int main(int argc, char **argv) {
     error_line e = {0};
+    threads_wait_passively(argv);
     bool fine = run(argc, argv, &e);
     // Results that did not reach their file (a full disk, a closed pipe) are a failure too.
     if (fflush(stdout) != 0 && fine)
