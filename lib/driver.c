@@ -123,13 +123,12 @@ static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
     x->map = carve(w, classes);
 }
 
-// A gdkd_result that asks for norms takes the same workspace: the pieces do not depend on it. But
-// the number of threads and the tiles of a call must not exceed what was counted, hence the larger
-// route.
+// Enough for a gdkd_result that asks for norms too: that call cuts its rows into other blocks, for
+// which as many threads may work as room_threads says, but takes no tiles.
 size_t gdkd_plan_workspace(const plan *p) {
     carver w = {NULL, ALIGNMENT}; // room to align the start
     carve(&w, sizeof(totals) * MOST_CHUNKS);
-    for (int t = 0; t < p->threads; t++) {
+    for (int t = 0; t < p->room_threads; t++) {
         scratch x;
         block *b;
         carve_thread(p, &w, &x, &b);

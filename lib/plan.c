@@ -250,8 +250,10 @@ static void choose_route(plan *p) {
     int64_t threads = p->config->num_threads > 0 ? p->config->num_threads : omp_get_max_threads();
     const int64_t useful = 1 + (int64_t)((double)p->rows * (double)b->classes / WORK_PER_THREAD);
     if (threads > useful) threads = useful;
-    if (threads > p->chunks) threads = p->chunks;
-    p->threads = threads < 1 ? 1 : (int)threads;
+    if (threads > MOST_CHUNKS) threads = MOST_CHUNKS;
+    p->room_threads = threads < 1 ? 1 : (int)threads;
+    p->threads = p->room_threads < p->chunks ? p->room_threads : p->chunks;
+    if (p->threads < 1) p->threads = 1;
 }
 
 gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_result *result,
