@@ -14,7 +14,9 @@ almost 1. The script stops where libgdkd's float64 is further from it than 1e-10
     loss      |error| / the sum of the absolute values of its terms, q_i |log q_i - log p_i| and so on
     gradient  the largest |error| of the row / the row's largest term before terms are subtracted
 
-A row on which PyTorch gives NaN or inf is counted and left out of PyTorch's numbers, not of ours.
+A row on which PyTorch gives NaN or inf is counted and left out of PyTorch's numbers, not of ours. Rows
+whose terms are below 1e-7 T^2 (two models that are certain and agree: there is nothing to learn) are
+left out of the loss columns of both; "tiny" counts them, and the findings have their absolute error.
 Needs NumPy; PyTorch (Debian: python3-torch) is left out where it is not installed.
 """
 
@@ -40,6 +42,7 @@ KINDS = ["unit", "wide", "peaked", "multimodal", "offset", "near"]
 WEIGHTS = {"gdkd": (1.0, 1.0, 2.0), "dkd": (1.0, 0.0, 8.0), "kd": (0.0, 1.0)}  # high, low groups
 TOP_K = 5
 MOST_ROWS, LEAST_ROWS = 1000, 8
+TINY = 1e-7  # times T^2: a loss below this is compared by its absolute error
 
 
 # --- Logits -------------------------------------------------------------------------------------
@@ -221,11 +224,14 @@ def library_call(config, student, teacher, target, inner):
 
 
 def errors(loss, grad, plain):
-    """Relative errors of the rows' losses and gradients, and how many rows are not finite."""
+    """Relative errors of the rows' losses and gradients, rows not finite, absolute error of tiny losses."""
     fine = np.isfinite(loss) & np.isfinite(grad).all(axis=1)
-    loss_error = np.abs(loss - plain.loss)[fine] / np.maximum(plain.loss_size[fine], 1e-300)
+    one = plain.temperature ** 2
+    tiny = plain.loss_size < TINY * one
+    error = np.abs(loss - plain.loss)
+    loss_error = error[fine & ~tiny] / plain.loss_size[fine & ~tiny]
     grad_error = np.abs(grad - plain.grad)[fine].max(axis=1, initial=0) / plain.grad_size[fine]
-    return loss_error, grad_error, int((~fine).sum())
+    return loss_error, grad_error, int((~fine).sum()), error[fine & tiny].max(initial=0) / one
 
 
 def check_truth(loss, grad, plain, where):
@@ -257,13 +263,14 @@ def cell(args, kind, classes, temperature):
         theirs = errors(*torch_call(student, teacher, groups, temperature, args.kl, weights), plain)
     return {"kind": kind, "classes": classes, "temperature": temperature, "rows": rows,
             "largest": float(max(np.abs(student).max(), np.abs(teacher).max()) / temperature),
-            "double": errors(*exact, plain), "ours": ours, "torch": theirs}
+            "tiny": int((plain.loss_size < TINY * temperature ** 2).sum()), "ours": ours,
+            "torch": theirs}
 
 
 # --- The table ----------------------------------------------------------------------------------
 
 HEAD = ("| logits | C | T | rows | loss worst | PyTorch | loss median | PyTorch | gradient worst | PyTorch "
-        "| gradient median | PyTorch | PyTorch NaN, inf |\n" + "|---" * 13 + "|")
+        "| gradient median | PyTorch | PyTorch NaN, inf | tiny |\n" + "|---" * 14 + "|")
 
 
 def summary(sample):
@@ -281,7 +288,8 @@ def line(c):
     ours, theirs = summary(c["ours"]), summary(c["torch"])
     pairs = " | ".join(f"{number(a)} | {number(b)}" for a, b in zip(ours, theirs))
     broken = c["torch"][2] if c["torch"] else "-"
-    return f"| {c['kind']} | {c['classes']} | {c['temperature']:g} | {c['rows']} | {pairs} | {broken} |"
+    return (f"| {c['kind']} | {c['classes']} | {c['temperature']:g} | {c['rows']} | {pairs} | {broken} "
+            f"| {c['tiny']} |")
 
 
 def findings(cells):
@@ -297,6 +305,8 @@ def findings(cells):
                 yield f"over {promise:g}: {where}: {name} {a:.2e}"
             if a > b:
                 yield f"worse than PyTorch: {where}: {name} {a:.2e} against {b:.2e} ({a / b:.2f} times)"
+        if c["torch"] and c["ours"][3] > max(1e-13, c["torch"][3]):
+            yield f"tiny losses: {where}: {c['ours'][3]:.1e} T^2 against {c['torch'][3]:.1e} T^2"
         if c["ours"][2]:
             yield f"not finite: {where}: {c['ours'][2]} rows"
 
