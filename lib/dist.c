@@ -204,8 +204,7 @@ static void run(const dist *d) {
     if (r->grad) on_threads(d, write_rows, factor);
 }
 
-// --- The calls
-// ----------------------------------------------------------------------------------------------
+// --- The calls -----------------------------------------------------------------------------------
 
 // The batch is checked by the rules of gdkd_loss, as one whose loss is KD.
 static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *batch,

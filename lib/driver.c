@@ -6,8 +6,7 @@
 #include <omp.h>
 #include <string.h>
 
-// --- Totals
-// -------------------------------------------------------------------------------------------------
+// --- Totals --------------------------------------------------------------------------------------
 
 typedef struct {
     double total, ce, kd, high, low[MAX_GROUPS];
@@ -82,8 +81,7 @@ static void report(const plan *p, const totals *sum) {
     r->error_row = -1;
 }
 
-// --- Workspace
-// ----------------------------------------------------------------------------------------------
+// --- Workspace -----------------------------------------------------------------------------------
 
 enum { ALIGNMENT = 64 };
 
@@ -136,8 +134,7 @@ size_t gdkd_plan_workspace(const plan *p) {
     return w.used;
 }
 
-// --- One block
-// ----------------------------------------------------------------------------------------------
+// --- One block -----------------------------------------------------------------------------------
 
 // Where row r lies: element offsets of its class 0.
 static int64_t offset_of(const plan *p, int64_t row, int64_t stride) {
@@ -351,8 +348,7 @@ static void run_block(const plan *p, block *b, const scratch *x, int64_t first, 
         if (b->used >> l & 1U) add_norms(&p->c, b, l, sum);
 }
 
-// --- All blocks
-// ---------------------------------------------------------------------------------------------
+// --- All blocks ----------------------------------------------------------------------------------
 
 static void run_numbered_block(const plan *p, block *b, const scratch *x, int64_t number,
                                totals *sum) {

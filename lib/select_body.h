@@ -151,8 +151,7 @@ static inline selection select_class(const real *t, int32_t n, int64_t k, real s
     return s;
 }
 
-// --- Adaptive k
-// -----------------------------------------------------------------------------------------
+// --- Adaptive k ----------------------------------------------------------------------------------
 
 static inline void sift_down(real *heap, int32_t root, int32_t count) {
     real x = heap[root];
