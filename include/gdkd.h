@@ -302,16 +302,16 @@ typedef struct gdkd_result {
     int32_t accumulate;
     // want_norms: 1 fills the grad_norm_ fields. All is then done in double, several times slower.
     int32_t want_norms;
-    // grad: receives d total / d student, in the student's type and layout; NULL: loss alone. May be
-    // the student's buffer itself (same pointer and stride, accumulate 0); must not overlap it or
-    // the teacher's otherwise.
+    // grad: receives d total / d student, in the student's type and layout; NULL: loss alone. It may
+    // be the student's buffer itself (same pointer and stride, accumulate 0), but must not overlap
+    // it, or the teacher's, in any other way.
     void *grad;
-    // grad_stride: elements from one outer to the next; 0: classes * inner. Elements between the end
+    // grad_stride: elements from one outer to the next; 0: classes * inner. Those between the end
     // of an outer and the stride are not touched.
     int64_t grad_stride;
     // grad_scale: the gradient is multiplied by this (loss scaling, 1 / accumulation steps).
     double grad_scale;
-    // row_loss: per row, its loss before row_weight and reduction, 0 where not read; NULL: not wanted.
+    // row_loss: per row, its loss before weight and reduction, 0 where not read; NULL: not wanted.
     double *row_loss;
 
     // Out. The terms are reduced like the total (a mean with MEAN; a sum with SUM and NONE) and
