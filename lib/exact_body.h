@@ -104,6 +104,9 @@ static inline const double *low_teacher(const criterion *c, const scratch *x) {
     return c->standardize != GDKD_STANDARDIZE_NONE ? x->standard_t : x->row_t;
 }
 
+// Those of the high term: standardised only where the whole row is.
+static inline bool high_is_raw(const criterion *c) { return c->standardize != GDKD_STANDARDIZE_GLOBAL; }
+
 // The teacher as the partition sees it: classes that are -inf in both models are out of the row, and so are
 // kept from the lowest k. Returns their number.
 static inline int32_t ranked_teacher(const criterion *c, const scratch *x, double *t) {
@@ -131,7 +134,7 @@ static inline void exact_prepare(const criterion *c, block *b, int lane, const s
 }
 
 static void exact_sums(const criterion *c, block *b, int lane, const scratch *x) {
-    const double *s = x->row_s, *t = x->row_t;
+    const double *s = x->row_s, *t = x->row_t, *low_s = low_student(c, x), *low_t = low_teacher(c, x);
     if (c->ce) {
         refer_ce(b, lane, s, 1, largest_of(s, c->classes, 1));
         sums_of_row(c, b, &b->low_sums, lane, -1, true, s, t, NULL);
@@ -139,10 +142,10 @@ static void exact_sums(const criterion *c, block *b, int lane, const scratch *x)
     if (!c->kd) return;
     exact_prepare(c, b, lane, x);
     if (c->split_high) {
-        refer_map(c, &b->high_sums, lane, s, t, x->map);
-        sums_of_row(c, b, &b->high_sums, lane, GDKD_PARTITION_MAP, false, s, t, x->map);
+        const double *high_s = high_is_raw(c) ? s : low_s, *high_t = high_is_raw(c) ? t : low_t;
+        refer_map(c, &b->high_sums, lane, high_s, high_t, x->map);
+        sums_of_row(c, b, &b->high_sums, lane, GDKD_PARTITION_MAP, false, high_s, high_t, x->map);
     }
-    const double *low_s = low_student(c, x), *low_t = low_teacher(c, x);
     refer_map(c, &b->low_sums, lane, low_s, low_t, x->map);
     sums_of_row(c, b, &b->low_sums, lane, GDKD_PARTITION_MAP, false, low_s, low_t, x->map);
 }
@@ -189,7 +192,7 @@ static void exact_gradient(const criterion *c, block *b, int lane, const scratch
     if (c->ce) b->norm2_ce[lane] = add_share(c, b, NULL, lane, true, x);
     if (!c->kd) return;
     exact_prepare(c, b, lane, x);
-    if (c->split_high) b->norm2_high[lane] = add_share(c, b, &b->high_sums, lane, true, x);
+    if (c->split_high) b->norm2_high[lane] = add_share(c, b, &b->high_sums, lane, high_is_raw(c), x);
     if (c->norms)
         add_low_shares(c, b, lane, x);
     else
