@@ -130,6 +130,10 @@ static void standardise_backward(const members *c, int g, moments m, term *out) 
 
 // --- Terms --------------------------------------------------------------------------------------
 
+static real logs_of(real log_p, real log_q) {
+    return 1.0L + fabsl(log_p) + fabsl(log_q);
+}
+
 static void cross_entropy(const problem *p, int64_t row, int64_t target, plain_row *out) {
     const int64_t C = p->classes;
     const double *s = p->student + row * C;
@@ -148,6 +152,7 @@ static void cross_entropy(const problem *p, int64_t row, int64_t target, plain_r
         const real y = (i == target ? 1.0L - e : 0.0L) + e / (real)C;
         const real log_p = (real)s[i] - largest - logl(sum);
         if (y > 0.0L) out->ce.value -= y * log_p;
+        if (y > 0.0L) out->ce.logs += y * (1.0L - log_p);
         out->ce.grad[i] = expl(log_p) - y;
         largest_of(&out->ce.grad_size, y);
         largest_of(&out->ce.grad_size, expl(log_p));
@@ -171,6 +176,7 @@ static void high_term(const members *c, plain_row *out) {
             const real value = a > -INFINITY ? Q * ((b - B) - (a - A)) : (real)INFINITY;
             out->high.value += value;
             out->high.size += fabsl(value);
+            out->high.logs += Q * logs_of(a - A, b - B);
         }
         if (a == -INFINITY && b > -INFINITY) out->grad_open = 1;
         if (a == -INFINITY) continue;
@@ -196,6 +202,7 @@ static void forward_kl(const members *c, int g, real a, real b, real share, term
                 c->x[j] > -INFINITY ? q * ((c->z[j] - b) - (c->x[j] - a)) : (real)INFINITY;
             out->value += share * value;
             out->size += share * fabsl(value);
+            out->logs += share * q * logs_of(c->x[j] - a, c->z[j] - b);
         }
         out->grad[c->index[j]] += share * (p - q);
         largest_of(&out->grad_size, share * p);
@@ -213,6 +220,7 @@ static void reverse_kl(const members *c, int g, real a, real b, real share, term
                                               : (real)INFINITY;
         value += part;
         size += fabsl(part);
+        out->logs += share * expl(c->x[j] - a) * logs_of(c->x[j] - a, c->z[j] - b);
     }
     out->value += share * value;
     out->size += share * size;
@@ -254,6 +262,7 @@ static void scale_term(const problem *p, real weight, int64_t classes, term *t) 
     const real factor = weight * (p->config.temperature_squared ? T * T : 1.0L);
     t->value *= factor;
     t->size *= fabsl(factor);
+    t->logs *= fabsl(factor);
     t->grad_size *= fabsl(factor / T);
     for (int64_t i = 0; i < classes; ++i) t->grad[i] *= factor / T;
 }
@@ -286,7 +295,7 @@ static void distillation(const problem *p, int64_t row, int64_t target, members 
     }
     high_term(c, out);
     if (f->partition == GDKD_PARTITION_ALL || f->w_high == 0.0) {
-        out->high.value = out->high.size = out->high.grad_size = 0.0L;
+        out->high.value = out->high.size = out->high.logs = out->high.grad_size = 0.0L;
         memset(out->high.grad, 0, (size_t)p->classes * sizeof *out->high.grad);
     }
     if (global) standardise_backward(c, ALL_GROUPS, m, &out->high);
