@@ -30,10 +30,13 @@ static inline void draw_map(const criterion *c, const block *b, int lane, const 
 static const double standard_epsilon = 1e-7; // the reference's
 
 typedef struct {
-    double mean, std, scale; // scale = 1 / (eps + std)
+    double base, mean; // the mean relative to the first logit: a common offset costs nothing
+    double std, scale; // scale = 1 / (eps + std)
     double count;
     bool raw; // the group stays as it is
 } standard;
+
+static inline double centred(const standard *d, double x) { return (x - d->base) - d->mean; }
 
 // Whether class i belongs to part g: the whole row is the one part of GLOBAL.
 static inline bool in_part(const criterion *c, const uint8_t *map, int32_t i, int g) {
@@ -46,13 +49,14 @@ static inline standard standard_of(const criterion *c, const double *x, const ui
     double sum = 0, square = 0;
     for (int32_t i = 0; i < c->classes; i++) {
         bool in = in_part(c, map, i, g) && is_there(x[i]);
-        sum += in ? x[i] : 0;
+        d.base = in && d.count == 0 ? x[i] : d.base;
+        sum += in ? x[i] - d.base : 0;
         d.count += in;
     }
     d.mean = d.count > 0 ? sum / d.count : 0;
     for (int32_t i = 0; i < c->classes; i++) {
         bool in = in_part(c, map, i, g) && is_there(x[i]);
-        square += in ? (x[i] - d.mean) * (x[i] - d.mean) : 0;
+        square += in ? centred(&d, x[i]) * centred(&d, x[i]) : 0;
     }
     double freedom = c->standardize == GDKD_STANDARDIZE_GLOBAL ? d.count - 1 : d.count;
     d.std = freedom > 0 ? sqrt(square / freedom) : 0;
@@ -68,7 +72,7 @@ static inline void standardise(const criterion *c, const double *x, const uint8_
     for (int g = 0; g < parts_of(c); g++) {
         const standard d = standard_of(c, x, map, g);
         for (int32_t i = 0; i < c->classes; i++)
-            if (in_part(c, map, i, g)) y[i] = d.raw ? x[i] : (x[i] - d.mean) * d.scale;
+            if (in_part(c, map, i, g)) y[i] = d.raw ? x[i] : centred(&d, x[i]) * d.scale;
     }
 }
 
@@ -82,13 +86,13 @@ static inline void standardise_backward(const criterion *c, const double *x, con
         for (int32_t i = 0; i < c->classes; i++) {
             bool in = in_part(c, map, i, part) && is_there(x[i]);
             sum += in ? gradient[i] : 0;
-            dot += in ? gradient[i] * (x[i] - d.mean) : 0;
+            dot += in ? gradient[i] * centred(&d, x[i]) : 0;
         }
         double freedom = c->standardize == GDKD_STANDARDIZE_GLOBAL ? d.count - 1 : d.count;
         double slope = d.std > 0 ? d.scale * d.scale * dot / (freedom * d.std) : 0;
         for (int32_t i = 0; i < c->classes; i++) {
             if (!in_part(c, map, i, part)) continue;
-            gradient[i] = is_there(x[i]) ? d.scale * (gradient[i] - sum / d.count) - slope * (x[i] - d.mean)
+            gradient[i] = is_there(x[i]) ? d.scale * (gradient[i] - sum / d.count) - slope * centred(&d, x[i])
                                          : d.scale * gradient[i];
         }
     }

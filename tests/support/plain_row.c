@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The classes of a row that are not masked in both models, with everything known about them.
+// The classes of a row that are not masked in both models, with everything known about them. The
+// logits are relative to the row's largest: an offset of 1e4 costs even a long double 1e-15.
 typedef struct members {
     int64_t n;
     int64_t *index; // the class
@@ -240,9 +241,7 @@ static void low_term(const members *c, int g, int32_t kl, plain_row *out) {
     const real a = log_sum_exp(c, c->x, g);
     const real b = log_sum_exp(c, c->z, g);
     const real forward = kl == GDKD_KL_FORWARD ? 1.0L : kl == GDKD_KL_REVERSE ? 0.0L : 0.5L;
-    // A group of one class has one distribution. A group that either model masks as a whole has
-    // none to compare with.
-    if (group_count(c, g) < 2) return;
+    // A group that either model masks as a whole has no distribution to compare with.
     if (a == -INFINITY && b == -INFINITY) return;
     if (b == -INFINITY && forward == 1.0L) return;
     if (a == -INFINITY && forward == 0.0L) return;
@@ -315,6 +314,12 @@ static void distillation(const problem *p, int64_t row, int64_t target, members 
     }
 }
 
+static void make_relative(real *v, int64_t n) {
+    real largest = -INFINITY;
+    for (int64_t j = 0; j < n; ++j) largest = fmaxl(largest, v[j]);
+    for (int64_t j = 0; j < n && largest > -INFINITY; ++j) v[j] -= largest;
+}
+
 static int not_a_number(real v) {
     return isnan(v) || v == (real)INFINITY;
 }
@@ -341,7 +346,8 @@ void plain_row_terms(const problem *p, int64_t row, plain_row *out) {
     if (distils && !teacher_alive && student_alive) out->invalid = 1;
     if (!out->invalid) {
         if (p->config.ce_weight != 0.0) cross_entropy(p, row, target, out);
-        // One class, or none: there is nothing to distil.
+        make_relative(c.s, c.n);
+        make_relative(c.t, c.n);
         if (c.n > 0) distillation(p, row, target, &c, out);
     }
     members_free(&c);
