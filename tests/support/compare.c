@@ -66,20 +66,29 @@ static void check_number(verdict *out, worst *w, const char *name, int index, do
     check_term(out, w, name, index, got, truth, bound, size, 0.0);
 }
 
+// The promise is for the loss. A term that hardly counts in it may be off by as much as that allows.
+static double share_of(const plain_result *truth, double weight, double size) {
+    return weight != 0.0 ? fmax(size, truth->total_size / fabs(weight)) : size;
+}
+
 static void check_terms(const problem *p, const call *how, const plain_result *truth,
                         const gdkd_result *r, verdict *out) {
     const double bound = bound_of(how, truth);
     check_term(out, &out->loss, "total", 0, r->total, truth->total, bound, truth->total_size,
                truth->total_logs);
     if (truth->rows_nonfinite > 0) return; // terms of rows that have none
-    check_term(out, &out->terms, "ce", 0, r->ce, truth->ce, bound, truth->ce_size, truth->ce_logs);
-    check_term(out, &out->terms, "kd", 0, r->kd, truth->kd, bound, truth->kd_size, truth->kd_logs);
-    check_term(out, &out->terms, "high", 0, r->high, truth->high, bound, truth->high_size,
-               truth->high_logs);
+    const gdkd_config *c = &p->config;
+    check_term(out, &out->terms, "ce", 0, r->ce, truth->ce, bound,
+               share_of(truth, c->ce_weight, truth->ce_size), truth->ce_logs);
+    check_term(out, &out->terms, "kd", 0, r->kd, truth->kd, bound,
+               share_of(truth, c->kd_weight, truth->kd_size), truth->kd_logs);
+    check_term(out, &out->terms, "high", 0, r->high, truth->high, bound,
+               share_of(truth, c->kd_weight * c->w_high, truth->high_size), truth->high_logs);
     for (int g = 0; g < GDKD_MAX_GROUPS; ++g) {
-        check_term(out, &out->terms, "low", g, r->low[g], truth->low[g], bound, truth->low_size[g],
+        check_term(out, &out->terms, "low", g, r->low[g], truth->low[g], bound,
+                   share_of(truth, c->kd_weight * c->w_low[g], truth->low_size[g]),
                    truth->low_logs[g]);
-        if (p->config.kd_weight == 0.0) continue;
+        if (c->kd_weight == 0.0) continue;
         check_number(out, &out->terms, "student_mass", g, r->student_mass[g],
                      truth->student_mass[g], bound, 1.0); // the masses of a row sum to 1
         check_number(out, &out->terms, "teacher_mass", g, r->teacher_mass[g],
