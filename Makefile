@@ -60,8 +60,9 @@ $(if $(V),,@)$(CC) $(BASE_CFLAGS) $(1) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 endef
 
 include mk/lib.mk
-include mk/tests.mk
 include mk/examples.mk
+include mk/tests.mk
+include mk/demo.mk
 include mk/deps.mk
 include mk/install.mk
 include mk/quality.mk

@@ -20,7 +20,7 @@ gdkd_status gdkd_loss(const gdkd_config *config, const gdkd_batch *batch, gdkd_r
     if (status == GDKD_OK) status = gdkd_plan_rows(&p);
     if (status != GDKD_OK) return status;
 
-    void *own = workspace ? NULL : malloc(bytes);
+    void *own = workspace ? NULL : malloc(bytes > 0 ? bytes : 1);
     if (!workspace && !own) return GDKD_ERROR_MEMORY;
     gdkd_run(&p, workspace ? workspace : own);
     free(own);

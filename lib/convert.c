@@ -7,13 +7,17 @@
 
 size_t gdkd_dtype_size(int32_t dtype) {
     switch (dtype) {
-    case GDKD_F64: return 8;
-    case GDKD_F32: return 4;
-    default: return 2;
+    case GDKD_F64:
+        return 8;
+    case GDKD_F32:
+        return 4;
+    default:
+        return 2;
     }
 }
 
-// --- 16-bit floats --------------------------------------------------------------------------------------
+// --- 16-bit floats
+// --------------------------------------------------------------------------------------
 
 static inline float float_of_bits(uint32_t bits) {
     float x;
@@ -27,7 +31,9 @@ static inline uint32_t bits_of_float(float x) {
 }
 
 // bfloat16 is the upper half of a float.
-static inline float bf16_to_float(uint16_t h) { return float_of_bits((uint32_t)h << 16); }
+static inline float bf16_to_float(uint16_t h) {
+    return float_of_bits((uint32_t)h << 16);
+}
 
 static inline uint16_t float_to_bf16(float x) {
     uint32_t bits = bits_of_float(x);
@@ -51,21 +57,27 @@ static inline uint16_t float_to_f16(float x) {
         half = 0x7E00U; // NaN
     else if (magnitude >= 0x477FF000U)
         half = 0x7C00U; // 65520 and above round to infinity
-    else if (magnitude < 0x38800000U) // below 2^-14: subnormal; adding 1/2 lines the bits up and rounds them
+    else if (magnitude <
+             0x38800000U) // below 2^-14: subnormal; adding 1/2 lines the bits up and rounds them
         half = bits_of_float(float_of_bits(magnitude) + 0.5F) - 0x3F000000U;
     else
         half = (magnitude - 0x38000000U + 0xFFFU + (magnitude >> 13 & 1U)) >> 13;
     return (uint16_t)(sign | half);
 }
 
-// --- Any type ---------------------------------------------------------------------------------------------
+// --- Any type
+// ---------------------------------------------------------------------------------------------
 
 static inline float load_f32(const void *data, int32_t dtype, int64_t i) {
     switch (dtype) {
-    case GDKD_F32: return ((const float *)data)[i];
-    case GDKD_F64: return (float)((const double *)data)[i];
-    case GDKD_BF16: return bf16_to_float(((const uint16_t *)data)[i]);
-    default: return f16_to_float(((const uint16_t *)data)[i]);
+    case GDKD_F32:
+        return ((const float *)data)[i];
+    case GDKD_F64:
+        return (float)((const double *)data)[i];
+    case GDKD_BF16:
+        return bf16_to_float(((const uint16_t *)data)[i]);
+    default:
+        return f16_to_float(((const uint16_t *)data)[i]);
     }
 }
 
@@ -75,31 +87,45 @@ static inline double load_f64(const void *data, int32_t dtype, int64_t i) {
 
 static inline void store_f64(void *data, int32_t dtype, int64_t i, double x) {
     switch (dtype) {
-    case GDKD_F64: ((double *)data)[i] = x; break;
-    case GDKD_F32: ((float *)data)[i] = (float)x; break;
-    case GDKD_BF16: ((uint16_t *)data)[i] = float_to_bf16((float)x); break;
-    default: ((uint16_t *)data)[i] = float_to_f16((float)x);
+    case GDKD_F64:
+        ((double *)data)[i] = x;
+        break;
+    case GDKD_F32:
+        ((float *)data)[i] = (float)x;
+        break;
+    case GDKD_BF16:
+        ((uint16_t *)data)[i] = float_to_bf16((float)x);
+        break;
+    default:
+        ((uint16_t *)data)[i] = float_to_f16((float)x);
     }
 }
 
 // The loops are written once and compiled per type: `dtype` is a constant in each call.
-#define FOR_DTYPE(dtype, body)                                                                         \
-    switch (dtype) {                                                                                   \
-    case GDKD_F32: body(GDKD_F32); break;                                                              \
-    case GDKD_F64: body(GDKD_F64); break;                                                              \
-    case GDKD_BF16: body(GDKD_BF16); break;                                                            \
-    default: body(GDKD_F16);                                                                           \
+#define FOR_DTYPE(dtype, body)                                                                     \
+    switch (dtype) {                                                                               \
+    case GDKD_F32:                                                                                 \
+        body(GDKD_F32);                                                                            \
+        break;                                                                                     \
+    case GDKD_F64:                                                                                 \
+        body(GDKD_F64);                                                                            \
+        break;                                                                                     \
+    case GDKD_BF16:                                                                                \
+        body(GDKD_BF16);                                                                           \
+        break;                                                                                     \
+    default:                                                                                       \
+        body(GDKD_F16);                                                                            \
     }
 
 void gdkd_gather_f32(const gdkd_strided *in, int64_t count, float *out, int64_t out_step) {
-#define BODY(dtype)                                                                                    \
+#define BODY(dtype)                                                                                \
     for (int64_t i = 0; i < count; i++) out[i * out_step] = load_f32(in->data, dtype, i * in->step)
     FOR_DTYPE(in->dtype, BODY)
 #undef BODY
 }
 
 void gdkd_gather_f64(const gdkd_strided *in, int64_t count, double *out) {
-#define BODY(dtype)                                                                                    \
+#define BODY(dtype)                                                                                \
     for (int64_t i = 0; i < count; i++) out[i] = load_f64(in->data, dtype, i * in->step)
     FOR_DTYPE(in->dtype, BODY)
 #undef BODY
@@ -107,10 +133,10 @@ void gdkd_gather_f64(const gdkd_strided *in, int64_t count, double *out) {
 
 void gdkd_scatter_f32(const float *in, int64_t in_step, int64_t count, bool accumulate, void *out,
                       int32_t dtype, int64_t step) {
-#define BODY(dtype)                                                                                    \
-    for (int64_t i = 0; i < count; i++) {                                                              \
-        double old = accumulate ? load_f64(out, dtype, i * step) : 0;                                  \
-        store_f64(out, dtype, i * step, old + (double)in[i * in_step]);                                \
+#define BODY(dtype)                                                                                \
+    for (int64_t i = 0; i < count; i++) {                                                          \
+        double old = accumulate ? load_f64(out, dtype, i * step) : 0;                              \
+        store_f64(out, dtype, i *step, old + (double)in[i * in_step]);                             \
     }
     FOR_DTYPE(dtype, BODY)
 #undef BODY
@@ -118,10 +144,10 @@ void gdkd_scatter_f32(const float *in, int64_t in_step, int64_t count, bool accu
 
 void gdkd_scatter_f64(const double *in, int64_t count, bool accumulate, void *out, int32_t dtype,
                       int64_t step) {
-#define BODY(dtype)                                                                                    \
-    for (int64_t i = 0; i < count; i++) {                                                              \
-        double old = accumulate ? load_f64(out, dtype, i * step) : 0;                                  \
-        store_f64(out, dtype, i * step, old + in[i]);                                                  \
+#define BODY(dtype)                                                                                \
+    for (int64_t i = 0; i < count; i++) {                                                          \
+        double old = accumulate ? load_f64(out, dtype, i * step) : 0;                              \
+        store_f64(out, dtype, i *step, old + in[i]);                                               \
     }
     FOR_DTYPE(dtype, BODY)
 #undef BODY

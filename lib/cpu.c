@@ -1,4 +1,5 @@
-// Which instruction set to use: what the processor and the operating system have, lowered by GDKD_ISA.
+// Which instruction set to use: what the processor and the operating system have, lowered by
+// GDKD_ISA.
 #include "kernel.h"
 
 #include <stdatomic.h>
@@ -13,7 +14,7 @@ const char *gdkd_isa_name(int32_t isa) {
 
 #if defined(__x86_64__)
 
-#include <cpuid.h>
+#    include <cpuid.h>
 
 // The register state that the operating system saves: AVX code faults, or loses the upper halves,
 // where XCR0 does not name it, whatever CPUID says.
@@ -28,7 +29,8 @@ static int32_t detect(void) {
     const uint32_t fma = 1U << 12, osxsave = 1U << 27, avx = 1U << 28, f16c = 1U << 29;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return GDKD_ISA_SCALAR;
     if ((c & (fma | osxsave | avx | f16c)) != (fma | osxsave | avx | f16c)) return GDKD_ISA_SCALAR;
-    const uint64_t state = saved_state(), ymm = 0x6, zmm = 0xE6; // XMM, YMM; opmask and both parts of ZMM
+    const uint64_t state = saved_state(), ymm = 0x6,
+                   zmm = 0xE6; // XMM, YMM; opmask and both parts of ZMM
     if ((state & ymm) != ymm || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return GDKD_ISA_SCALAR;
     const uint32_t avx2 = 1U << 5, f = 1U << 16, dq = 1U << 17, bw = 1U << 30, vl = 1U << 31;
     if (!(b & avx2)) return GDKD_ISA_SCALAR;
@@ -41,7 +43,9 @@ static const kernels *const tables[] = {NULL, &gdkd_kernels_scalar, &gdkd_kernel
 
 #else
 
-static int32_t detect(void) { return GDKD_ISA_SCALAR; }
+static int32_t detect(void) {
+    return GDKD_ISA_SCALAR;
+}
 static const kernels *const tables[] = {NULL, &gdkd_kernels_scalar};
 
 #endif

@@ -1,11 +1,12 @@
 // DIST: correlation of the two softmaxes along rows and along classes (arXiv 2205.10536).
 //
 // With Y, Z the softmaxes and ~ their deviations from the mean of the row (or of the class):
-//     r = <Y~, Z~> / (|Y~| |Z~| + eps),   dr/dY = Z~ / D - <Y~, Z~> |Z~| Y~ / (|Y~| D^2),  D = |Y~| |Z~| + eps
-// (the projection that the mean brings is no change, since both deviations sum to 0), and back through
-// the softmax dL/ds = Y (G - <G, Y>) / T. Everything in double; no matrix is kept: a softmax is formed anew
-// from its row's log-sum-exp wherever it is needed. Threads share out rows, or ranges of classes, so that
-// every number is summed by one thread in one order.
+//     r = <Y~, Z~> / (|Y~| |Z~| + eps),   dr/dY = Z~ / D - <Y~, Z~> |Z~| Y~ / (|Y~| D^2),  D = |Y~|
+//     |Z~| + eps
+// (the projection that the mean brings is no change, since both deviations sum to 0), and back
+// through the softmax dL/ds = Y (G - <G, Y>) / T. Everything in double; no matrix is kept: a
+// softmax is formed anew from its row's log-sum-exp wherever it is needed. Threads share out rows,
+// or ranges of classes, so that every number is summed by one thread in one order.
 #include "plan.h"
 
 #include <omp.h>
@@ -29,14 +30,17 @@ typedef struct {
     double *line; // two rows per thread
 } dist;
 
-static bool finite(double x) { return x - x == 0; }
+static bool finite(double x) {
+    return x - x == 0;
+}
 
 static bool used(const dist *d, int64_t row) {
     return !d->batch->target || gdkd_target_of(d->batch, row) != d->config->ignore_index;
 }
 
 // Classes [from, from + count) of a row, as softmax logits x = s / T.
-static void load(const dist *d, int64_t row, bool student, int64_t from, int64_t count, double *out) {
+static void load(const dist *d, int64_t row, bool student, int64_t from, int64_t count,
+                 double *out) {
     const gdkd_batch *b = d->batch;
     const int32_t dtype = student ? b->student_dtype : b->teacher_dtype;
     const int64_t stride = student ? d->student_stride : d->teacher_stride;
@@ -63,7 +67,9 @@ static void add_products(moments *m, double y, double z) {
     m->yz += y * z;
 }
 
-static double correlation(const moments *m) { return m->yz / (sqrt(m->yy) * sqrt(m->zz) + cosine_epsilon); }
+static double correlation(const moments *m) {
+    return m->yz / (sqrt(m->yy) * sqrt(m->zz) + cosine_epsilon);
+}
 
 static void measure_row(const dist *d, int64_t row, double *y, double *z) {
     const int64_t n = d->batch->classes;
@@ -113,7 +119,8 @@ static void gradient_row(const dist *d, int64_t row, double factor, double *y, d
     const gdkd_batch *b = d->batch;
     const int64_t n = b->classes;
     const double t = d->config->temperature, mean = 1 / (double)n;
-    const double inter = -d->config->beta * factor / (double)d->rows_used, intra = -d->config->gamma * factor / (double)n;
+    const double inter = -d->config->beta * factor / (double)d->rows_used,
+                 intra = -d->config->gamma * factor / (double)n;
     const int64_t at = row / b->inner * d->grad_stride + row % b->inner;
     char *out = (char *)d->result->grad + (size_t)at * gdkd_dtype_size(b->student_dtype);
     if (!used(d, row)) {
@@ -128,7 +135,8 @@ static void gradient_row(const dist *d, int64_t row, double factor, double *y, d
     double dot = 0;
     for (int64_t i = 0; i < n; i++) {
         const moments *c = &d->class_[i];
-        z[i] = inter * slope(&d->row[row], y[i] - mean, z[i] - mean) + intra * slope(c, y[i] - c->s, z[i] - c->t);
+        z[i] = inter * slope(&d->row[row], y[i] - mean, z[i] - mean) +
+               intra * slope(c, y[i] - c->s, z[i] - c->t);
         dot += z[i] * y[i];
     }
     for (int64_t i = 0; i < n; i++) y[i] = d->result->grad_scale / t * y[i] * (z[i] - dot);
@@ -157,7 +165,8 @@ static void measure_rows(const dist *d, int thread, double factor) {
 static void measure_ranges(const dist *d, int thread, double factor) {
     (void)factor;
     const int64_t n = d->batch->classes;
-    for (int64_t from = (int64_t)thread * CLASS_RANGE; from < n; from += (int64_t)d->threads * CLASS_RANGE)
+    for (int64_t from = (int64_t)thread * CLASS_RANGE; from < n;
+         from += (int64_t)d->threads * CLASS_RANGE)
         measure_classes(d, from, n - from < CLASS_RANGE ? n - from : CLASS_RANGE);
 }
 
@@ -178,7 +187,8 @@ static void run(const dist *d) {
     }
     for (int64_t row = 0; row < d->rows; row++)
         if (used(d, row)) rows += correlation(&d->row[row]);
-    for (int64_t i = 0; i < d->batch->classes && d->rows_used > 0; i++) classes += correlation(&d->class_[i]);
+    for (int64_t i = 0; i < d->batch->classes && d->rows_used > 0; i++)
+        classes += correlation(&d->class_[i]);
     const double n = (double)d->batch->classes;
     r->inter = d->rows_used > 0 ? factor * (1 - rows / (double)d->rows_used) : 0;
     r->intra = d->rows_used > 0 ? factor * (1 - classes / n) : 0;
@@ -194,10 +204,12 @@ static void run(const dist *d) {
     if (r->grad) on_threads(d, write_rows, factor);
 }
 
-// --- The calls ----------------------------------------------------------------------------------------------
+// --- The calls
+// ----------------------------------------------------------------------------------------------
 
 // The batch is checked by the rules of gdkd_loss, as one whose loss is KD.
-static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *batch, gdkd_result *result, dist *d) {
+static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *batch,
+                           gdkd_result *result, dist *d) {
     if (!config || !batch) return GDKD_ERROR_NULL;
     if (config->struct_size != sizeof *config) return GDKD_ERROR_STRUCT_SIZE;
     gdkd_config kd;
@@ -208,7 +220,8 @@ static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *bat
     plan p;
     gdkd_status status = gdkd_plan(&kd, batch, result, &p);
     if (status != GDKD_OK) return status;
-    if (!finite(config->beta) || !finite(config->gamma) || batch->row_weight) return GDKD_ERROR_WEIGHT;
+    if (!finite(config->beta) || !finite(config->gamma) || batch->row_weight)
+        return GDKD_ERROR_WEIGHT;
     *d = (dist){.config = config,
                 .batch = batch,
                 .result = result,
@@ -225,7 +238,8 @@ static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *bat
 
 static size_t workspace_bytes_of(const dist *d) {
     const size_t rows = (size_t)d->rows, classes = (size_t)d->batch->classes;
-    return sizeof(double) + sizeof(moments) * (rows + classes) + 2 * sizeof(double) * classes * (size_t)d->threads;
+    return sizeof(double) + sizeof(moments) * (rows + classes) +
+           2 * sizeof(double) * classes * (size_t)d->threads;
 }
 
 size_t gdkd_dist_workspace_size(const gdkd_dist_config *config, const gdkd_batch *batch) {
@@ -233,8 +247,8 @@ size_t gdkd_dist_workspace_size(const gdkd_dist_config *config, const gdkd_batch
     return resolve(config, batch, NULL, &d) == GDKD_OK ? workspace_bytes_of(&d) : 0;
 }
 
-gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch, gdkd_result *result, void *workspace,
-                      size_t workspace_bytes) {
+gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch, gdkd_result *result,
+                      void *workspace, size_t workspace_bytes) {
     if (!result) return GDKD_ERROR_NULL;
     if (result->struct_size != sizeof *result) return GDKD_ERROR_STRUCT_SIZE;
     result->error_row = -1;
@@ -243,11 +257,13 @@ gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch, g
     if (status != GDKD_OK) return status;
     const size_t bytes = workspace_bytes_of(&d);
     if (workspace && workspace_bytes < bytes) return GDKD_ERROR_WORKSPACE;
-    void *own = workspace ? NULL : malloc(bytes);
+    void *own = workspace ? NULL : calloc(bytes, 1);
     if (!workspace && !own) return GDKD_ERROR_MEMORY;
 
-    const uintptr_t start = (uintptr_t)(workspace ? workspace : own), misfit = start % sizeof(double);
-    d.row = (moments *)(void *)((char *)(workspace ? workspace : own) + (misfit ? sizeof(double) - misfit : 0));
+    const uintptr_t start = (uintptr_t)(workspace ? workspace : own),
+                    misfit = start % sizeof(double);
+    d.row = (moments *)(void *)((char *)(workspace ? workspace : own) +
+                                (misfit ? sizeof(double) - misfit : 0));
     d.class_ = d.row + d.rows;
     d.line = (double *)(d.class_ + batch->classes);
     run(&d);

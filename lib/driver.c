@@ -1,12 +1,13 @@
-// Rows -> blocks -> threads, and the rows' terms -> totals, in an order that depends on the shape alone:
-// blocks are cut into runs ("chunks"), every chunk is summed by one thread from front to back, and the
-// chunks' sums are added in order. So the number of threads changes no bit.
+// Rows -> blocks -> threads, and the rows' terms -> totals, in an order that depends on the shape
+// alone: blocks are cut into runs ("chunks"), every chunk is summed by one thread from front to
+// back, and the chunks' sums are added in order. So the number of threads changes no bit.
 #include "plan.h"
 
 #include <omp.h>
 #include <string.h>
 
-// --- Totals -------------------------------------------------------------------------------------------------
+// --- Totals
+// -------------------------------------------------------------------------------------------------
 
 typedef struct {
     double total, ce, kd, high, low[MAX_GROUPS];
@@ -81,11 +82,14 @@ static void report(const plan *p, const totals *sum) {
     r->error_row = -1;
 }
 
-// --- Workspace ----------------------------------------------------------------------------------------------
+// --- Workspace
+// ----------------------------------------------------------------------------------------------
 
 enum { ALIGNMENT = 64 };
 
-static size_t round_up(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
+static size_t round_up(size_t bytes) {
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
 
 // Gives the next piece of a workspace; with start NULL it only counts.
 typedef struct {
@@ -119,8 +123,9 @@ static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
     x->map = carve(w, classes);
 }
 
-// A gdkd_result that asks for norms takes the same workspace: the pieces do not depend on it. But the
-// number of threads and the tiles of a call must not exceed what was counted, hence the larger route.
+// A gdkd_result that asks for norms takes the same workspace: the pieces do not depend on it. But
+// the number of threads and the tiles of a call must not exceed what was counted, hence the larger
+// route.
 size_t gdkd_plan_workspace(const plan *p) {
     carver w = {NULL, ALIGNMENT}; // room to align the start
     carve(&w, sizeof(totals) * MOST_CHUNKS);
@@ -132,7 +137,8 @@ size_t gdkd_plan_workspace(const plan *p) {
     return w.used;
 }
 
-// --- One block ----------------------------------------------------------------------------------------------
+// --- One block
+// ----------------------------------------------------------------------------------------------
 
 // Where row r lies: element offsets of its class 0.
 static int64_t offset_of(const plan *p, int64_t row, int64_t stride) {
@@ -143,14 +149,16 @@ static int64_t offset_of(const plan *p, int64_t row, int64_t stride) {
 static gdkd_strided student_row(const plan *p, int64_t row) {
     const gdkd_batch *b = p->batch;
     const size_t size = gdkd_dtype_size(b->student_dtype);
-    const char *data = (const char *)b->student + size * (size_t)offset_of(p, row, p->student_stride);
+    const char *data =
+        (const char *)b->student + size * (size_t)offset_of(p, row, p->student_stride);
     return (gdkd_strided){data, b->student_dtype, b->inner};
 }
 
 static gdkd_strided teacher_row(const plan *p, int64_t row) {
     const gdkd_batch *b = p->batch;
     const size_t size = gdkd_dtype_size(b->teacher_dtype);
-    const char *data = (const char *)b->teacher + size * (size_t)offset_of(p, row, p->teacher_stride);
+    const char *data =
+        (const char *)b->teacher + size * (size_t)offset_of(p, row, p->teacher_stride);
     return (gdkd_strided){data, b->teacher_dtype, b->inner};
 }
 
@@ -179,9 +187,12 @@ static int32_t target_of_row(const plan *p, int64_t row) {
 
 static int64_t k_of(const plan *p, int64_t row, int32_t target) {
     switch (p->config->k_rule) {
-    case GDKD_K_PER_ROW: return p->batch->k_table[row];
-    case GDKD_K_PER_CLASS: return p->batch->k_table[target];
-    default: return p->config->k;
+    case GDKD_K_PER_ROW:
+        return p->batch->k_table[row];
+    case GDKD_K_PER_CLASS:
+        return p->batch->k_table[target];
+    default:
+        return p->config->k;
     }
 }
 
@@ -207,7 +218,8 @@ static void describe_rows(const plan *p, block *b, int64_t first, int rows) {
             b->low_weight[l] = p->config->low_weight_index == GDKD_LOW_WEIGHT_PER_ROW
                                    ? batch->low_weight[row]
                                    : batch->low_weight[b->target[l]];
-        b->grad_scale[l] = p->result->grad_scale * (batch->row_weight ? batch->row_weight[row] : 1) / p->divisor;
+        b->grad_scale[l] =
+            p->result->grad_scale * (batch->row_weight ? batch->row_weight[row] : 1) / p->divisor;
     }
 }
 
@@ -241,7 +253,8 @@ static void place_rows(const plan *p, block *b, const scratch *x, int64_t first)
         b->t_row[l] = !p->c.kd ? NULL : p->copy_teacher ? x->tile_t + l * classes : t.data;
         if (p->copy_student) gdkd_gather_f32(&s, classes, x->tile_s + l * classes, 1);
         if (p->copy_teacher) gdkd_gather_f32(&t, classes, x->tile_t + l * classes, 1);
-        if (p->result->grad) b->g_row[l] = p->copy_grad ? x->tile_g + l * classes : grad_row(p, first + l);
+        if (p->result->grad)
+            b->g_row[l] = p->copy_grad ? x->tile_g + l * classes : grad_row(p, first + l);
         if (p->copy_map) gather_map(p, first + l, x->tile_map + l * classes, 1);
         b->map_row[l] = !p->needs_groups ? NULL
                         : p->copy_map    ? x->tile_map + l * classes
@@ -286,7 +299,8 @@ static void clear_gradient(const plan *p, int64_t row) {
     static const double nothing = 0;
     char *g = grad_row(p, row);
     const size_t size = gdkd_dtype_size(p->batch->student_dtype);
-    for (int64_t i = 0; i < p->c.classes; i++) memcpy(g + (size_t)(i * p->batch->inner) * size, &nothing, size);
+    for (int64_t i = 0; i < p->c.classes; i++)
+        memcpy(g + (size_t)(i * p->batch->inner) * size, &nothing, size);
 }
 
 static void scatter_tile(const plan *p, const block *b, const scratch *x, int64_t first) {
@@ -294,22 +308,23 @@ static void scatter_tile(const plan *p, const block *b, const scratch *x, int64_
     const bool along = p->shape == SHAPE_ROWS;
     for (uint32_t open = b->used & ~b->refused; open; open &= open - 1) {
         const int lane = __builtin_ctz(open);
-        gdkd_scatter_f32(x->tile_g + (along ? lane * classes : lane), along ? 1 : BLOCK_ROWS, classes,
-                         p->result->accumulate != 0, grad_row(p, first + lane), p->batch->student_dtype,
-                         p->batch->inner);
+        gdkd_scatter_f32(x->tile_g + (along ? lane * classes : lane), along ? 1 : BLOCK_ROWS,
+                         classes, p->result->accumulate != 0, grad_row(p, first + lane),
+                         p->batch->student_dtype, p->batch->inner);
     }
 }
 
 static void block_gradient(const plan *p, block *b, const scratch *x, int64_t first) {
     const kernels *k = p->kernels;
-    // Rows in double come first: a row of theirs is read for the last time, before anything is written over it.
+    // Rows in double come first: a row of theirs is read for the last time, before anything is
+    // written over it.
     for (uint32_t refused = b->refused; refused; refused &= refused - 1) {
         const int lane = __builtin_ctz(refused);
         load_exact_row(p, x, first + lane);
         k->exact_gradient(&p->c, b, lane, x);
         if (p->result->grad)
-            gdkd_scatter_f64(x->row_g, p->c.classes, p->result->accumulate != 0, grad_row(p, first + lane),
-                             p->batch->student_dtype, p->batch->inner);
+            gdkd_scatter_f64(x->row_g, p->c.classes, p->result->accumulate != 0,
+                             grad_row(p, first + lane), p->batch->student_dtype, p->batch->inner);
     }
     if (!p->result->grad) return;
     if (b->used & ~b->refused) {
@@ -323,7 +338,8 @@ static void block_gradient(const plan *p, block *b, const scratch *x, int64_t fi
         if (!(b->used >> l & 1U)) clear_gradient(p, first + l);
 }
 
-static void run_block(const plan *p, block *b, const scratch *x, int64_t first, int rows, totals *sum) {
+static void run_block(const plan *p, block *b, const scratch *x, int64_t first, int rows,
+                      totals *sum) {
     describe_rows(p, b, first, rows);
     if (b->used) block_sums(p, b, x, first);
     for (int l = 0; l < rows; l++) {
@@ -336,9 +352,11 @@ static void run_block(const plan *p, block *b, const scratch *x, int64_t first, 
         if (b->used >> l & 1U) add_norms(&p->c, b, l, sum);
 }
 
-// --- All blocks ---------------------------------------------------------------------------------------------
+// --- All blocks
+// ---------------------------------------------------------------------------------------------
 
-static void run_numbered_block(const plan *p, block *b, const scratch *x, int64_t number, totals *sum) {
+static void run_numbered_block(const plan *p, block *b, const scratch *x, int64_t number,
+                               totals *sum) {
     int64_t first, end;
     if (p->shape == SHAPE_ACROSS) { // blocks do not cross from one outer to the next
         const int64_t inner = p->batch->inner, per_outer = (inner + BLOCK_ROWS - 1) / BLOCK_ROWS;
@@ -355,7 +373,8 @@ static void run_numbered_block(const plan *p, block *b, const scratch *x, int64_
 static void run_chunk(const plan *p, block *b, const scratch *x, int chunk, totals *sum) {
     memset(sum, 0, sizeof *sum);
     const int64_t from = p->blocks / p->chunks * chunk + p->blocks % p->chunks * chunk / p->chunks;
-    const int64_t to = p->blocks / p->chunks * (chunk + 1) + p->blocks % p->chunks * (chunk + 1) / p->chunks;
+    const int64_t to =
+        p->blocks / p->chunks * (chunk + 1) + p->blocks % p->chunks * (chunk + 1) / p->chunks;
     for (int64_t i = from; i < to; i++) run_numbered_block(p, b, x, i, sum);
 }
 
@@ -366,7 +385,8 @@ static void run_share(const plan *p, char *piece, int thread, totals *sums) {
     block *b;
     carve_thread(p, &mine, &x, &b);
     memset(b, 0, sizeof *b); // lanes without a row are computed too, and must hold numbers
-    for (int chunk = thread; chunk < p->chunks; chunk += p->threads) run_chunk(p, b, &x, chunk, &sums[chunk]);
+    for (int chunk = thread; chunk < p->chunks; chunk += p->threads)
+        run_chunk(p, b, &x, chunk, &sums[chunk]);
 }
 
 void gdkd_run(const plan *p, void *workspace) {

@@ -1,31 +1,43 @@
-// One row in double: for double logits, for what only this path knows (standardisation, norms), and for
-// float rows that the float kernels refused. Reference points are the true maxima of each group, so
-// that no finite input leaves the range, and infinities get what gdkd.h promises.
+// One row in double: for double logits, for what only this path knows (standardisation, norms), and
+// for float rows that the float kernels refused. Reference points are the true maxima of each
+// group, so that no finite input leaves the range, and infinities get what gdkd.h promises.
 //
-// The groups are first written down as a map, so that one instance of the bodies serves all partitions.
+// The groups are first written down as a map, so that one instance of the bodies serves all
+// partitions.
 #ifndef GDKD_EXACT_BODY_H
 #define GDKD_EXACT_BODY_H
 
 #include "gradient_body.h"
 #include "split_body.h"
 
-static inline void draw_map(const criterion *c, const block *b, int lane, const real *t, uint8_t *map) {
+static inline void draw_map(const criterion *c, const block *b, int lane, const real *t,
+                            uint8_t *map) {
     const double bound = b->bound[lane], top = b->top[lane];
     const int32_t last = b->last[lane], index = b->index[lane];
     for (int32_t i = 0; i < c->classes; i++) {
         bool above = t[i] > bound || (t[i] == bound && i <= last);
         bool below = t[i] < bound || (t[i] == bound && i <= last);
         switch (c->partition) {
-        case GDKD_PARTITION_ALL: map[i] = 0; break;
-        case GDKD_PARTITION_TARGET: map[i] = i != index; break;
-        case GDKD_PARTITION_TOP: map[i] = !above; break;
-        case GDKD_PARTITION_BOTTOM: map[i] = !below; break;
-        default: map[i] = t[i] == top && i <= index ? 0 : above ? 1 : 2;
+        case GDKD_PARTITION_ALL:
+            map[i] = 0;
+            break;
+        case GDKD_PARTITION_TARGET:
+            map[i] = i != index;
+            break;
+        case GDKD_PARTITION_TOP:
+            map[i] = !above;
+            break;
+        case GDKD_PARTITION_BOTTOM:
+            map[i] = !below;
+            break;
+        default:
+            map[i] = t[i] == top && i <= index ? 0 : above ? 1 : 2;
         }
     }
 }
 
-// --- Standardisation: y = (x - mean) / (1e-7 + std), in a group or over the row -------------------------
+// --- Standardisation: y = (x - mean) / (1e-7 + std), in a group or over the row
+// -------------------------
 
 static const double standard_epsilon = 1e-7; // the reference's
 
@@ -36,13 +48,17 @@ typedef struct {
     bool raw; // the group stays as it is
 } standard;
 
-static inline double centred(const standard *d, double x) { return (x - d->base) - d->mean; }
+static inline double centred(const standard *d, double x) {
+    return (x - d->base) - d->mean;
+}
 
 // Whether class i belongs to part g: the whole row is the one part of GLOBAL.
 static inline bool in_part(const criterion *c, const uint8_t *map, int32_t i, int g) {
     return c->standardize == GDKD_STANDARDIZE_GLOBAL || map[i] == g;
 }
-static inline bool is_there(double x) { return x != -(double)INFINITY; }
+static inline bool is_there(double x) {
+    return x != -(double)INFINITY;
+}
 
 static inline standard standard_of(const criterion *c, const double *x, const uint8_t *map, int g) {
     standard d = {.raw = c->standardize == GDKD_STANDARDIZE_OTHER && g == 0};
@@ -78,7 +94,8 @@ static inline void standardise(const criterion *c, const double *x, const uint8_
 
 // From the gradient with respect to y to that with respect to x, in place:
 //     dL/dx_i = scale (g_i - mean g) - scale^2 (x_i - mean) / (freedom std) sum_j g_j (x_j - mean)
-static inline void standardise_backward(const criterion *c, const double *x, const uint8_t *map, double *gradient) {
+static inline void standardise_backward(const criterion *c, const double *x, const uint8_t *map,
+                                        double *gradient) {
     for (int part = 0; part < parts_of(c); part++) {
         const standard d = standard_of(c, x, map, part);
         if (d.raw) continue;
@@ -92,13 +109,15 @@ static inline void standardise_backward(const criterion *c, const double *x, con
         double slope = d.std > 0 ? d.scale * d.scale * dot / (freedom * d.std) : 0;
         for (int32_t i = 0; i < c->classes; i++) {
             if (!in_part(c, map, i, part)) continue;
-            gradient[i] = is_there(x[i]) ? d.scale * (gradient[i] - sum / d.count) - slope * centred(&d, x[i])
-                                         : d.scale * gradient[i];
+            gradient[i] = is_there(x[i])
+                              ? d.scale * (gradient[i] - sum / d.count) - slope * centred(&d, x[i])
+                              : d.scale * gradient[i];
         }
     }
 }
 
-// --- The stages -------------------------------------------------------------------------------------------
+// --- The stages
+// -------------------------------------------------------------------------------------------
 
 // The logits of the low terms: the row's own, or the standardised ones.
 static inline const double *low_student(const criterion *c, const scratch *x) {
@@ -109,10 +128,12 @@ static inline const double *low_teacher(const criterion *c, const scratch *x) {
 }
 
 // Those of the high term: standardised only where the whole row is.
-static inline bool high_is_raw(const criterion *c) { return c->standardize != GDKD_STANDARDIZE_GLOBAL; }
+static inline bool high_is_raw(const criterion *c) {
+    return c->standardize != GDKD_STANDARDIZE_GLOBAL;
+}
 
-// The teacher as the partition sees it: classes that are -inf in both models are out of the row, and so are
-// kept from the lowest k. Returns their number.
+// The teacher as the partition sees it: classes that are -inf in both models are out of the row,
+// and so are kept from the lowest k. Returns their number.
 static inline int32_t ranked_teacher(const criterion *c, const scratch *x, double *t) {
     int32_t gone = 0;
     for (int32_t i = 0; i < c->classes; i++) {
@@ -138,7 +159,8 @@ static inline void exact_prepare(const criterion *c, block *b, int lane, const s
 }
 
 static void exact_sums(const criterion *c, block *b, int lane, const scratch *x) {
-    const double *s = x->row_s, *t = x->row_t, *low_s = low_student(c, x), *low_t = low_teacher(c, x);
+    const double *s = x->row_s, *t = x->row_t, *low_s = low_student(c, x),
+                 *low_t = low_teacher(c, x);
     if (c->ce) {
         refer_ce(b, lane, s, 1, largest_of(s, c->classes, 1));
         sums_of_row(c, b, &b->low_sums, lane, -1, true, s, t, NULL);
@@ -160,14 +182,20 @@ static inline double square_norm(const criterion *c, const double *gradient) {
     return sum;
 }
 
-// Adds one share of the gradient to the row's and gives its squared norm. p NULL: the cross-entropy's.
-static double add_share(const criterion *c, const block *b, const group_sums *p, int lane, bool raw,
+// What of the gradient a call of add_share is for.
+typedef enum { SHARE_CE, SHARE_HIGH, SHARE_LOW } share_kind;
+
+// Adds one share of the gradient to the row's and gives its squared norm.
+static double add_share(const criterion *c, const block *b, share_kind kind, int lane,
                         const scratch *x) {
     double *share = x->standard_g;
+    const bool ce = kind == SHARE_CE;
+    const bool raw = ce || (kind == SHARE_HIGH && high_is_raw(c));
     const double *s = raw ? x->row_s : low_student(c, x), *t = raw ? x->row_t : low_teacher(c, x);
-    const bool ce = p == NULL;
-    gradient_of_row(c, b, ce ? &b->low_sums : p, lane, ce ? -1 : GDKD_PARTITION_MAP, ce, s, t, x->map, share, false);
-    if (!raw && c->standardize != GDKD_STANDARDIZE_NONE) standardise_backward(c, x->row_s, x->map, share);
+    const group_sums *p = kind == SHARE_HIGH ? &b->high_sums : &b->low_sums;
+    gradient_of_row(c, b, p, lane, ce ? -1 : GDKD_PARTITION_MAP, ce, s, t, x->map, share, false);
+    if (!raw && c->standardize != GDKD_STANDARDIZE_NONE)
+        standardise_backward(c, x->row_s, x->map, share);
     for (int32_t i = 0; i < c->classes; i++) x->row_g[i] += share[i];
     return c->norms ? square_norm(c, share) : 0;
 }
@@ -187,20 +215,20 @@ static void add_low_shares(const criterion *c, block *b, int lane, const scratch
             p->c_t[g][lane] = g == one ? c_t[g] : 0;
             p->c_d[g][lane] = g == one ? c_d[g] : 0;
         }
-        b->norm2_low[one][lane] = add_share(c, b, p, lane, false, x);
+        b->norm2_low[one][lane] = add_share(c, b, SHARE_LOW, lane, x);
     }
 }
 
 static void exact_gradient(const criterion *c, block *b, int lane, const scratch *x) {
     for (int32_t i = 0; i < c->classes; i++) x->row_g[i] = 0;
-    if (c->ce) b->norm2_ce[lane] = add_share(c, b, NULL, lane, true, x);
+    if (c->ce) b->norm2_ce[lane] = add_share(c, b, SHARE_CE, lane, x);
     if (!c->kd) return;
     exact_prepare(c, b, lane, x);
-    if (c->split_high) b->norm2_high[lane] = add_share(c, b, &b->high_sums, lane, high_is_raw(c), x);
+    if (c->split_high) b->norm2_high[lane] = add_share(c, b, SHARE_HIGH, lane, x);
     if (c->norms)
         add_low_shares(c, b, lane, x);
     else
-        add_share(c, b, &b->low_sums, lane, false, x);
+        add_share(c, b, SHARE_LOW, lane, x);
 }
 
 #endif

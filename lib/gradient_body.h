@@ -1,5 +1,6 @@
 // The gradient of a row from its coefficients (finish.h), recomputing the exponentials:
-//     g = exp(ds / T) (c_s + c_d d) - exp(dt / T_t) c_t + exp(s - ref_ce) c_ce - flat - onehot c_hot
+//     g = exp(ds / T) (c_s + c_d d) - exp(dt / T_t) c_t + exp(s - ref_ce) c_ce - flat - onehot
+//     c_hot
 #ifndef GDKD_GRADIENT_BODY_H
 #define GDKD_GRADIENT_BODY_H
 
@@ -30,13 +31,14 @@ OP gradient_constants gradient_setup(const criterion *c, const block *b, const g
     return k;
 }
 
-OP vec gradient_step(const gradient_constants *k, int partition, int groups,
-                     bool map_shared, vec s, vec t, ivec i, const uint8_t *map, mask valid, bool partial) {
+OP vec gradient_step(const gradient_constants *k, int partition, int groups, bool map_shared, vec s,
+                     vec t, ivec i, const uint8_t *map, mask valid, bool partial) {
     vec gradient = v_splat(0);
     if (partition >= 0) {
         mask m[MAX_GROUPS];
         members(&k->sums.at, partition, groups, map_shared, t, i, map, valid, partial, m);
-        vec ds = v_sub(s, pick(m, groups, k->sums.ref_s)), dt = v_sub(t, pick(m, groups, k->sums.ref_t));
+        vec ds = v_sub(s, pick(m, groups, k->sums.ref_s)),
+            dt = v_sub(t, pick(m, groups, k->sums.ref_t));
         vec es = v_whole(v_exp(ds, k->sums.student)), factor = pick(m, groups, k->c_s);
         if (k->sums.reverse) {
             vec d = ratio_of(s, t, ds, dt, k->sums.rho).for_s;
@@ -47,7 +49,8 @@ OP vec gradient_step(const gradient_constants *k, int partition, int groups,
         }
         gradient = v_mul(es, factor);
         if (k->sums.forward)
-            gradient = v_fnma(v_whole(v_exp(dt, k->sums.teacher)), pick(m, groups, k->c_t), gradient);
+            gradient =
+                v_fnma(v_whole(v_exp(dt, k->sums.teacher)), pick(m, groups, k->c_t), gradient);
     }
     if (k->sums.with_ce) {
         vec flat = k->flat;
@@ -60,9 +63,9 @@ OP vec gradient_step(const gradient_constants *k, int partition, int groups,
     return gradient;
 }
 
-OP void gradient_of_row(const criterion *c, const block *b, const group_sums *p, int lane, int partition,
-                        bool with_ce, const real *s, const real *t, const uint8_t *map, real *g,
-                        bool accumulate) {
+OP void gradient_of_row(const criterion *c, const block *b, const group_sums *p, int lane,
+                        int partition, bool with_ce, const real *s, const real *t,
+                        const uint8_t *map, real *g, bool accumulate) {
     const int groups = partition < 0 ? 0 : groups_of(c, partition);
     const gradient_constants k = gradient_setup(c, b, p, ROWS, lane, groups, with_ce);
     const int32_t classes = c->classes, whole = classes - classes % LANES;
@@ -70,14 +73,16 @@ OP void gradient_of_row(const criterion *c, const block *b, const group_sums *p,
     int32_t at = 0;
     for (; at < whole; at += LANES) {
         vec x = v_load(s + at), z = partition < 0 ? x : v_load(t + at);
-        vec y = gradient_step(&k, partition, groups, false, x, z, i, map ? map + at : NULL, m_all(), false);
+        vec y = gradient_step(&k, partition, groups, false, x, z, i, map ? map + at : NULL, m_all(),
+                              false);
         v_store(g + at, accumulate ? v_add(v_load(g + at), y) : y);
         i = i_add(i, i_splat(LANES));
     }
     if (at < classes) {
         mask valid = m_first(classes - at);
         vec x = v_load_some(s + at, valid), z = partition < 0 ? x : v_load_some(t + at, valid);
-        vec y = gradient_step(&k, partition, groups, false, x, z, i, map ? map + at : NULL, valid, true);
+        vec y = gradient_step(&k, partition, groups, false, x, z, i, map ? map + at : NULL, valid,
+                              true);
         v_store_some(g + at, valid, accumulate ? v_add(v_load_some(g + at, valid), y) : y);
     }
 }
@@ -94,7 +99,8 @@ OP void gradient_of_block(const criterion *c, const block *b, int partition, mas
     for (int32_t at = 0; at < c->classes; at++) {
         vec x = partial ? v_load_some(s, valid) : v_load(s), z = x;
         if (partition >= 0) z = partial ? v_load_some(t, valid) : v_load(t);
-        vec y = gradient_step(&k, partition, groups, b->map_shared, x, z, i_splat(at), map, valid, partial);
+        vec y = gradient_step(&k, partition, groups, b->map_shared, x, z, i_splat(at), map, valid,
+                              partial);
         if (partial) y = v_select(used, y, v_splat(0));
         if (b->accumulate) y = v_add(partial ? v_load_some(g, live) : v_load(g), y);
         if (partial)

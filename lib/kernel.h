@@ -32,7 +32,7 @@ typedef struct {
     double k_ratio, k_mass;
     int standardize;
     bool norms;
-    bool split_high; // the high term has sums and coefficients of its own
+    bool split_high;                     // the high term has sums and coefficients of its own
     double forward_share, reverse_share; // of the low terms: 1 and 0, 0 and 1, or 1/2 each
     double inv_t, inv_tt;                // 1 / temperature, student's and teacher's
     double rho;                          // T / teacher's T
@@ -64,8 +64,8 @@ typedef struct {
 typedef struct {
     int rows;
 
-    // Where the logits lie. Rows shape: row[lane] points to consecutive classes. Across shape: lane l
-    // of class c is at s[c * s_step + l].
+    // Where the logits lie. Rows shape: row[lane] points to consecutive classes. Across shape: lane
+    // l of class c is at s[c * s_step + l].
     const void *s_row[BLOCK_ROWS], *t_row[BLOCK_ROWS];
     void *g_row[BLOCK_ROWS];
     const void *s, *t;
@@ -84,19 +84,20 @@ typedef struct {
     double grad_scale[BLOCK_ROWS]; // row weight, divisor and the caller's scale
     double low_weight[BLOCK_ROWS];
 
-    // The split. A class c is above the border when t > bound, or t = bound and c <= last (BOTTOM: t < bound).
-    // TARGET: index is the target. TOP1_TOPK: the top class has t = top and c <= index.
+    // The split. A class c is above the border when t > bound, or t = bound and c <= last (BOTTOM:
+    // t < bound). TARGET: index is the target. TOP1_TOPK: the top class has t = top and c <= index.
     double bound[BLOCK_ROWS], top[BLOCK_ROWS];
     int32_t last[BLOCK_ROWS], index[BLOCK_ROWS];
 
-    // The groups' sums and coefficients. high is used where the high term needs other logits than the low
-    // ones (standardisation inside the groups) or its share of the gradient by itself (norms).
+    // The groups' sums and coefficients. high is used where the high term needs other logits than
+    // the low ones (standardisation inside the groups) or its share of the gradient by itself
+    // (norms).
     group_sums low_sums, high_sums;
 
     double ref_ce[BLOCK_ROWS];
-    double sum_ce[BLOCK_ROWS]; // sum of exp(s - ref_ce)
-    double lin_ce[BLOCK_ROWS]; // sum of s - ref_ce, over the classes that are not -inf
-    double num_ce[BLOCK_ROWS]; // their number
+    double sum_ce[BLOCK_ROWS];    // sum of exp(s - ref_ce)
+    double lin_ce[BLOCK_ROWS];    // sum of s - ref_ce, over the classes that are not -inf
+    double num_ce[BLOCK_ROWS];    // their number
     double target_ce[BLOCK_ROWS]; // s_target - ref_ce
 
     // The cross-entropy's gradient: exp(s - ref_ce) c_ce - c_flat - (onehot) c_hot
@@ -112,9 +113,9 @@ typedef struct {
 // Scratch of one thread, carved out of the workspace; each for `classes` elements, the tiles for
 // BLOCK_ROWS times as many.
 typedef struct {
-    float *tile_s, *tile_t, *tile_g;              // gathered or converted logits, and their gradient
-    uint8_t *tile_map;                            // likewise, the groups
-    double *row_s, *row_t, *row_g;                // one row in double
+    float *tile_s, *tile_t, *tile_g; // gathered or converted logits, and their gradient
+    uint8_t *tile_map;               // likewise, the groups
+    double *row_s, *row_t, *row_g;   // one row in double
     double *standard_s, *standard_t, *standard_g; // the same, standardised
     void *select_value;                           // for the wider type
     int32_t *select_index;
@@ -124,14 +125,15 @@ typedef struct {
 // The stages of one instruction set.
 typedef struct {
     int32_t isa;
-    // Float, for the rows in `used` without those in `refused`: one row after the other with lanes along the
-    // classes (rows_), or one row per lane (across_). The sums include the split into groups.
+    // Float, for the rows in `used` without those in `refused`: one row after the other with lanes
+    // along the classes (rows_), or one row per lane (across_). The sums include the split into
+    // groups.
     void (*rows_sums)(const criterion *c, block *b, const scratch *x);
     void (*rows_gradient)(const criterion *c, block *b, const scratch *x);
     void (*across_sums)(const criterion *c, block *b, const scratch *x);
     void (*across_gradient)(const criterion *c, block *b, const scratch *x);
-    // From the sums to terms and coefficients. judge adds to `refused` the rows whose sums a float does
-    // not hold well enough.
+    // From the sums to terms and coefficients. judge adds to `refused` the rows whose sums a float
+    // does not hold well enough.
     void (*finish)(const criterion *c, block *b);
     void (*judge)(const criterion *c, block *b);
     // Double, one row, whose logits are in x->row_s and x->row_t (and its groups in x->map, where
@@ -146,11 +148,13 @@ const kernels *gdkd_kernels(int32_t isa);
 extern const kernels gdkd_kernels_scalar, gdkd_kernels_avx2, gdkd_kernels_avx512;
 
 // The double halves of the tables.
-void gdkd_exact_sums_scalar(const criterion *c, block *b, int lane, const scratch *x);
-void gdkd_exact_sums_avx2(const criterion *c, block *b, int lane, const scratch *x);
-void gdkd_exact_sums_avx512(const criterion *c, block *b, int lane, const scratch *x);
-void gdkd_exact_gradient_scalar(const criterion *c, block *b, int lane, const scratch *x);
-void gdkd_exact_gradient_avx2(const criterion *c, block *b, int lane, const scratch *x);
-void gdkd_exact_gradient_avx512(const criterion *c, block *b, int lane, const scratch *x);
+#define DOUBLE_STAGES(isa)                                                                         \
+    void gdkd_finish_##isa(const criterion *c, block *b);                                          \
+    void gdkd_judge_##isa(const criterion *c, block *b);                                           \
+    void gdkd_exact_sums_##isa(const criterion *c, block *b, int lane, const scratch *x);          \
+    void gdkd_exact_gradient_##isa(const criterion *c, block *b, int lane, const scratch *x)
+DOUBLE_STAGES(scalar);
+DOUBLE_STAGES(avx2);
+DOUBLE_STAGES(avx512);
 
 #endif

@@ -6,30 +6,39 @@
 #include <omp.h>
 
 enum {
-    GATHER_CLASSES = 128,      // up to here consecutive classes are gathered into lanes across rows
-    ACROSS_COPY_CLASSES = 1024, // up to here a tile of BLOCK_ROWS rows is copied for lanes across rows
+    GATHER_CLASSES = 128, // up to here consecutive classes are gathered into lanes across rows
+    ACROSS_COPY_CLASSES =
+        1024,               // up to here a tile of BLOCK_ROWS rows is copied for lanes across rows
     WORK_PER_THREAD = 16384 // elements below which a further thread costs more than it brings
 };
 
-static bool one_of(int32_t value, int32_t last) { return value >= 0 && value <= last; }
-static bool finite(double x) { return x - x == 0; }
+static bool one_of(int32_t value, int32_t last) {
+    return value >= 0 && value <= last;
+}
+static bool finite(double x) {
+    return x - x == 0;
+}
 
-// --- The criterion ------------------------------------------------------------------------------------------
+// --- The criterion
+// ------------------------------------------------------------------------------------------
 
 static gdkd_status check_enums(const gdkd_config *c) {
     bool known = one_of(c->partition, GDKD_PARTITION_MAP) && one_of(c->k_rule, GDKD_K_MASS) &&
-                 one_of(c->kl, GDKD_KL_SYMMETRIC) && one_of(c->standardize, GDKD_STANDARDIZE_OTHER) &&
+                 one_of(c->kl, GDKD_KL_SYMMETRIC) &&
+                 one_of(c->standardize, GDKD_STANDARDIZE_OTHER) &&
                  one_of(c->reduction, GDKD_REDUCTION_NONE) && one_of(c->temperature_squared, 1) &&
                  one_of(c->low_weight_index, GDKD_LOW_WEIGHT_PER_CLASS) &&
                  one_of(c->target_from_teacher, 1) && one_of(c->isa, GDKD_ISA_AVX512);
     return known ? GDKD_OK : GDKD_ERROR_ENUM;
 }
 
-static bool temperature_ok(double t) { return t >= 1e-30 && t <= 1e30; }
+static bool temperature_ok(double t) {
+    return t >= 1e-30 && t <= 1e30;
+}
 
 static gdkd_status check_weights(const gdkd_config *c) {
-    bool good = finite(c->w_high) && finite(c->kd_weight) && finite(c->ce_weight) && finite(c->divisor) &&
-                c->divisor >= 0;
+    bool good = finite(c->w_high) && finite(c->kd_weight) && finite(c->ce_weight) &&
+                finite(c->divisor) && c->divisor >= 0;
     for (int g = 0; g < GDKD_MAX_GROUPS; g++) good = good && finite(c->w_low[g]);
     return good ? GDKD_OK : GDKD_ERROR_WEIGHT;
 }
@@ -43,7 +52,8 @@ static gdkd_status check_k(const gdkd_config *c) {
     if (!has_k(c)) return GDKD_OK;
     if (c->k_rule == GDKD_K_FIXED && c->k < 1) return GDKD_ERROR_K;
     if (c->k_rule >= GDKD_K_RATIO && c->k_max < 1) return GDKD_ERROR_K;
-    if (c->k_rule == GDKD_K_RATIO && !(finite(c->k_ratio) && c->k_ratio > 0)) return GDKD_ERROR_ADAPTIVE;
+    if (c->k_rule == GDKD_K_RATIO && !(finite(c->k_ratio) && c->k_ratio > 0))
+        return GDKD_ERROR_ADAPTIVE;
     if (c->k_rule == GDKD_K_MASS && !(c->k_mass > 0 && c->k_mass <= 1)) return GDKD_ERROR_ADAPTIVE;
     return GDKD_OK;
 }
@@ -54,22 +64,28 @@ static gdkd_status check_config(const gdkd_config *c) {
     if (status == GDKD_OK) status = check_k(c);
     if (status != GDKD_OK) return status;
     if (!temperature_ok(c->temperature)) return GDKD_ERROR_TEMPERATURE;
-    if (c->teacher_temperature != 0 && !temperature_ok(c->teacher_temperature)) return GDKD_ERROR_TEMPERATURE;
+    if (c->teacher_temperature != 0 && !temperature_ok(c->teacher_temperature))
+        return GDKD_ERROR_TEMPERATURE;
     if (!(c->label_smoothing >= 0 && c->label_smoothing <= 1)) return GDKD_ERROR_LABEL_SMOOTHING;
     return c->num_threads < 0 ? GDKD_ERROR_THREADS : GDKD_OK;
 }
 
 static int groups_of_partition(int32_t partition) {
     switch (partition) {
-    case GDKD_PARTITION_ALL: return 1;
-    case GDKD_PARTITION_TOP1_TOPK: return 3;
-    case GDKD_PARTITION_MAP: return GDKD_MAX_GROUPS; // fewer when the map is read
-    default: return 2;
+    case GDKD_PARTITION_ALL:
+        return 1;
+    case GDKD_PARTITION_TOP1_TOPK:
+        return 3;
+    case GDKD_PARTITION_MAP:
+        return GDKD_MAX_GROUPS; // fewer when the map is read
+    default:
+        return 2;
     }
 }
 
 static void resolve_criterion(const gdkd_config *from, int32_t classes, bool norms, criterion *c) {
-    const double t = from->temperature, tt = from->teacher_temperature != 0 ? from->teacher_temperature : t;
+    const double t = from->temperature,
+                 tt = from->teacher_temperature != 0 ? from->teacher_temperature : t;
     *c = (criterion){
         .classes = classes,
         .partition = from->partition,
@@ -85,7 +101,8 @@ static void resolve_criterion(const gdkd_config *from, int32_t classes, bool nor
         .factor = from->temperature_squared ? t * t : 1,
         .w_high = from->w_high,
         .mass_scaled = from->mass_scaled_groups,
-        .table_weighted = from->low_weight_index != GDKD_LOW_WEIGHT_NONE ? from->table_weighted_groups : 0,
+        .table_weighted =
+            from->low_weight_index != GDKD_LOW_WEIGHT_NONE ? from->table_weighted_groups : 0,
         .kd_weight = from->kd_weight,
         .ce_weight = from->ce_weight,
         .label_smoothing = from->label_smoothing,
@@ -108,7 +125,8 @@ static void resolve_criterion(const gdkd_config *from, int32_t classes, bool nor
     for (int g = 0; g < MAX_GROUPS; g++) c->w_low[g] = from->w_low[g];
 }
 
-// --- The data -----------------------------------------------------------------------------------------------
+// --- The data
+// -----------------------------------------------------------------------------------------------
 
 // Elements of a buffer from its first to its last, or -1 when that is more than memory can hold.
 static int64_t extent(int64_t outer, int64_t stride, int64_t row) {
@@ -129,14 +147,16 @@ static gdkd_status check_sizes(const gdkd_batch *b, plan *p) {
     if (!one_of(b->student_dtype, GDKD_F16) || !one_of(b->teacher_dtype, GDKD_F16) ||
         !one_of(b->target_dtype, GDKD_INT32))
         return GDKD_ERROR_ENUM;
-    if (b->outer < 0 || b->inner < 0 || b->classes < 1 || b->classes > INT32_MAX) return GDKD_ERROR_SIZE;
+    if (b->outer < 0 || b->inner < 0 || b->classes < 1 || b->classes > INT32_MAX)
+        return GDKD_ERROR_SIZE;
     int64_t row;
     if (__builtin_mul_overflow(b->classes, b->inner, &row) ||
         __builtin_mul_overflow(b->outer, b->inner, &p->rows))
         return GDKD_ERROR_OVERFLOW;
     if (p->rows > INT64_MAX / 16) return GDKD_ERROR_OVERFLOW;
     gdkd_status status = resolve_stride(b->student_stride, row, b->outer, &p->student_stride);
-    if (status == GDKD_OK) status = resolve_stride(b->teacher_stride, row, b->outer, &p->teacher_stride);
+    if (status == GDKD_OK)
+        status = resolve_stride(b->teacher_stride, row, b->outer, &p->teacher_stride);
     int64_t groups_stride;
     if (status == GDKD_OK && b->groups_stride != 0)
         status = resolve_stride(b->groups_stride, row, b->outer, &groups_stride);
@@ -147,8 +167,9 @@ static gdkd_status check_sizes(const gdkd_batch *b, plan *p) {
 
 static void resolve_needs(plan *p) {
     const criterion *c = &p->c;
-    bool per_class = (has_k(p->config) && p->config->k_rule == GDKD_K_PER_CLASS) ||
-                     (c->table_weighted != 0 && p->config->low_weight_index == GDKD_LOW_WEIGHT_PER_CLASS);
+    bool per_class =
+        (has_k(p->config) && p->config->k_rule == GDKD_K_PER_CLASS) ||
+        (c->table_weighted != 0 && p->config->low_weight_index == GDKD_LOW_WEIGHT_PER_CLASS);
     p->needs_target = c->ce || (c->kd && (c->partition == GDKD_PARTITION_TARGET || per_class));
     p->needs_groups = c->kd && c->partition == GDKD_PARTITION_MAP;
 }
@@ -161,7 +182,8 @@ static gdkd_status check_pointers(const plan *p) {
                    (p->config->k_rule == GDKD_K_PER_ROW || p->config->k_rule == GDKD_K_PER_CLASS);
     if (p->rows > 0) {
         if (!b->student || (c->kd && !b->teacher)) return GDKD_ERROR_NULL;
-        if (from_teacher && (!p->config->target_from_teacher || !b->teacher)) return GDKD_ERROR_NULL;
+        if (from_teacher && (!p->config->target_from_teacher || !b->teacher))
+            return GDKD_ERROR_NULL;
         if (k_table && !b->k_table) return GDKD_ERROR_NULL;
         if (p->needs_groups && !b->groups) return GDKD_ERROR_NULL;
         if (c->kd && c->table_weighted != 0 && !b->low_weight) return GDKD_ERROR_NULL;
@@ -184,14 +206,17 @@ static gdkd_status check_gradient(const plan *p) {
     const size_t size = gdkd_dtype_size(b->student_dtype);
     const size_t bytes = size * (size_t)extent(b->outer, p->grad_stride, row);
     bool in_place = r->grad == b->student && p->grad_stride == p->student_stride && !r->accumulate;
-    if (!in_place && overlap(r->grad, bytes, b->student, size * (size_t)extent(b->outer, p->student_stride, row)))
+    if (!in_place && overlap(r->grad, bytes, b->student,
+                             size * (size_t)extent(b->outer, p->student_stride, row)))
         return GDKD_ERROR_ALIAS;
     const size_t teacher_bytes =
         gdkd_dtype_size(b->teacher_dtype) * (size_t)extent(b->outer, p->teacher_stride, row);
-    return b->teacher && overlap(r->grad, bytes, b->teacher, teacher_bytes) ? GDKD_ERROR_ALIAS : GDKD_OK;
+    return b->teacher && overlap(r->grad, bytes, b->teacher, teacher_bytes) ? GDKD_ERROR_ALIAS
+                                                                            : GDKD_OK;
 }
 
-// --- The route ----------------------------------------------------------------------------------------------
+// --- The route
+// ----------------------------------------------------------------------------------------------
 
 static plan_shape choose_shape(const plan *p, bool floats) {
     const gdkd_batch *b = p->batch;
@@ -229,7 +254,8 @@ static void choose_route(plan *p) {
     p->threads = threads < 1 ? 1 : (int)threads;
 }
 
-gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_result *result, plan *p) {
+gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_result *result,
+                      plan *p) {
     if (!config || !batch) return GDKD_ERROR_NULL;
     if (config->struct_size != sizeof *config || batch->struct_size != sizeof *batch ||
         (result && result->struct_size != sizeof *result))
@@ -247,7 +273,8 @@ gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_r
     return status == GDKD_OK ? check_gradient(p) : status;
 }
 
-// --- The arrays ---------------------------------------------------------------------------------------------
+// --- The arrays
+// ---------------------------------------------------------------------------------------------
 
 int64_t gdkd_target_of(const gdkd_batch *batch, int64_t row) {
     return batch->target_dtype == GDKD_INT64 ? ((const int64_t *)batch->target)[row]
@@ -263,14 +290,17 @@ bool gdkd_row_used(const plan *p, int64_t row) {
 static gdkd_status check_row(const plan *p, int64_t row) {
     const gdkd_batch *b = p->batch;
     const gdkd_config *c = p->config;
-    if (b->row_weight && !(finite(b->row_weight[row]) && b->row_weight[row] >= 0)) return GDKD_ERROR_WEIGHT;
+    if (b->row_weight && !(finite(b->row_weight[row]) && b->row_weight[row] >= 0))
+        return GDKD_ERROR_WEIGHT;
     if (b->target) {
         int64_t target = gdkd_target_of(b, row);
-        if (target != c->ignore_index && (target < 0 || target >= b->classes)) return GDKD_ERROR_TARGET;
+        if (target != c->ignore_index && (target < 0 || target >= b->classes))
+            return GDKD_ERROR_TARGET;
     }
     if (!p->c.kd) return GDKD_OK;
     if (has_k(c) && c->k_rule == GDKD_K_PER_ROW && b->k_table[row] < 1) return GDKD_ERROR_K;
-    if (p->c.table_weighted != 0 && c->low_weight_index == GDKD_LOW_WEIGHT_PER_ROW && !finite(b->low_weight[row]))
+    if (p->c.table_weighted != 0 && c->low_weight_index == GDKD_LOW_WEIGHT_PER_ROW &&
+        !finite(b->low_weight[row]))
         return GDKD_ERROR_WEIGHT;
     return GDKD_OK;
 }

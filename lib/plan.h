@@ -26,9 +26,9 @@ typedef struct {
     int64_t rows, student_stride, teacher_stride, grad_stride;
     bool copy_student, copy_teacher, copy_grad, copy_map; // not where or what the kernels want
     bool needs_target, needs_groups;
-    int block_rows;  // rows of a block
+    int block_rows; // rows of a block
     int64_t blocks;
-    int chunks;      // depends on the shape alone, not on the threads
+    int chunks; // depends on the shape alone, not on the threads
     int threads;
     int64_t rows_used;
     double weight_sum; // of the used rows
@@ -36,7 +36,8 @@ typedef struct {
 } plan;
 
 // Everything that does not look into the arrays.
-gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_result *result, plan *p);
+gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_result *result,
+                      plan *p);
 
 // Looks through targets, tables, weights and groups; counts the rows that are used.
 gdkd_status gdkd_plan_rows(plan *p);

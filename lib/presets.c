@@ -28,8 +28,8 @@ gdkd_status gdkd_config_kd(gdkd_config *config, size_t struct_size, double tempe
 }
 
 // {first}, {second} with their weights.
-static gdkd_status two_groups(gdkd_config *config, size_t struct_size, double temperature, int32_t partition,
-                              double high, double first, double second) {
+static gdkd_status two_groups(gdkd_config *config, size_t struct_size, double temperature,
+                              int32_t partition, double high, double first, double second) {
     gdkd_status status = gdkd_config_kd(config, struct_size, temperature);
     if (status != GDKD_OK) return status;
     config->partition = partition;
@@ -39,8 +39,8 @@ static gdkd_status two_groups(gdkd_config *config, size_t struct_size, double te
     return GDKD_OK;
 }
 
-gdkd_status gdkd_config_dkd(gdkd_config *config, size_t struct_size, double temperature, double alpha,
-                            double beta) {
+gdkd_status gdkd_config_dkd(gdkd_config *config, size_t struct_size, double temperature,
+                            double alpha, double beta) {
     // The target's group has one class, so its low term is 0 whatever its weight.
     return two_groups(config, struct_size, temperature, GDKD_PARTITION_TARGET, alpha, 0, beta);
 }
@@ -52,7 +52,8 @@ gdkd_status gdkd_config_dkd_top1(gdkd_config *config, size_t struct_size, double
 
 gdkd_status gdkd_config_gdkd(gdkd_config *config, size_t struct_size, double temperature, int64_t k,
                              double w0, double w1, double w2) {
-    gdkd_status status = two_groups(config, struct_size, temperature, GDKD_PARTITION_TOP, w0, w1, w2);
+    gdkd_status status =
+        two_groups(config, struct_size, temperature, GDKD_PARTITION_TOP, w0, w1, w2);
     if (status == GDKD_OK) config->k = k;
     return status;
 }
@@ -64,8 +65,8 @@ gdkd_status gdkd_config_gdkd_bottom(gdkd_config *config, size_t struct_size, dou
     return status;
 }
 
-gdkd_status gdkd_config_gdkd3(gdkd_config *config, size_t struct_size, double temperature, int64_t k,
-                              double w0, double w1, double w2) {
+gdkd_status gdkd_config_gdkd3(gdkd_config *config, size_t struct_size, double temperature,
+                              int64_t k, double w0, double w1, double w2) {
     gdkd_status status = gdkd_config_gdkd(config, struct_size, temperature, k, w0, 0, w1);
     if (status != GDKD_OK) return status;
     config->partition = GDKD_PARTITION_TOP1_TOPK;
@@ -99,8 +100,8 @@ gdkd_status gdkd_config_lskd(gdkd_config *config, size_t struct_size, double tem
     return status;
 }
 
-gdkd_status gdkd_config_ls_gdkd(gdkd_config *config, size_t struct_size, double temperature, int64_t k,
-                                int32_t standardize, double w0, double w1, double w2) {
+gdkd_status gdkd_config_ls_gdkd(gdkd_config *config, size_t struct_size, double temperature,
+                                int64_t k, int32_t standardize, double w0, double w1, double w2) {
     gdkd_status status = gdkd_config_gdkd(config, struct_size, temperature, k, w0, w1, w2);
     if (status == GDKD_OK) config->standardize = standardize;
     return status;
@@ -110,15 +111,16 @@ gdkd_status gdkd_config_skd(gdkd_config *config, size_t struct_size, double temp
     return two_groups(config, struct_size, temperature, GDKD_PARTITION_MAP, 0, 1, 0);
 }
 
-gdkd_status gdkd_config_sgdkd(gdkd_config *config, size_t struct_size, double temperature, double w0,
-                              double w1) {
-    gdkd_status status = two_groups(config, struct_size, temperature, GDKD_PARTITION_MAP, w0, 0, w1);
+gdkd_status gdkd_config_sgdkd(gdkd_config *config, size_t struct_size, double temperature,
+                              double w0, double w1) {
+    gdkd_status status =
+        two_groups(config, struct_size, temperature, GDKD_PARTITION_MAP, w0, 0, w1);
     if (status == GDKD_OK) config->w_low[2] = 0;
     return status;
 }
 
-gdkd_status gdkd_config_adkd(gdkd_config *config, size_t struct_size, double temperature, double alpha,
-                             double gamma) {
+gdkd_status gdkd_config_adkd(gdkd_config *config, size_t struct_size, double temperature,
+                             double alpha, double gamma) {
     gdkd_status status = gdkd_config_dkd(config, struct_size, temperature, alpha, gamma);
     if (status != GDKD_OK) return status;
     config->low_weight_index = GDKD_LOW_WEIGHT_PER_CLASS;

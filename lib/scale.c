@@ -18,8 +18,6 @@ exp_scale gdkd_scale_f32(double temperature) {
 exp_scale gdkd_scale_f64(double temperature) {
     long double c = log2_e / (long double)temperature;
     double hi = (double)c;
-    return (exp_scale){.hi = hi,
-                       .lo = (double)(c - (long double)hi),
-                       .min = -1023.0 / hi,
-                       .max = 1024.0 / hi};
+    return (exp_scale){
+        .hi = hi, .lo = (double)(c - (long double)hi), .min = -1023.0 / hi, .max = 1024.0 / hi};
 }

@@ -1,8 +1,9 @@
-// Order statistics of a row: the k-th best class and its neighbours, where class a is better than b when
-// its logit is larger or, at equal logits, its index lower. That order is total, so ties need no care.
+// Order statistics of a row: the k-th best class and its neighbours, where class a is better than b
+// when its logit is larger or, at equal logits, its index lower. That order is total, so ties need
+// no care.
 //
-// For small k the vector maxima of the row give a bound that at least k + 1 classes reach; only those
-// few are looked at one by one. For large k a quickselect does it.
+// For small k the vector maxima of the row give a bound that at least k + 1 classes reach; only
+// those few are looked at one by one. For large k a quickselect does it.
 #ifndef GDKD_SELECT_BODY_H
 #define GDKD_SELECT_BODY_H
 
@@ -14,8 +15,8 @@ enum { SELECT_SMALL = 2 * LANES }; // slots of the first pass
 
 // Classes by rank; -1 where the row has none of that rank.
 typedef struct {
-    real kth;     // logit of the k-th best
-    int32_t last; // its class: the last one in the order
+    real kth;                   // logit of the k-th best
+    int32_t last;               // its class: the last one in the order
     int32_t best, second, next; // the best, the second best, the (k + 1)-th best
 } selection;
 
@@ -25,7 +26,9 @@ typedef struct {
     int32_t count;
 } candidates;
 
-static inline bool better(real a, int32_t i, real b, int32_t j) { return a > b || (a == b && i < j); }
+static inline bool better(real a, int32_t i, real b, int32_t j) {
+    return a > b || (a == b && i < j);
+}
 
 static inline void exchange(candidates *x, int32_t i, int32_t j) {
     real value = x->value[i];
@@ -93,9 +96,12 @@ static inline void quickselect(candidates *x, int32_t k) {
     int32_t from = 0, to = x->count - 1;
     while (from < to) {
         int32_t middle = from + (to - from) / 2;
-        if (better(x->value[middle], x->index[middle], x->value[from], x->index[from])) exchange(x, middle, from);
-        if (better(x->value[to], x->index[to], x->value[from], x->index[from])) exchange(x, to, from);
-        if (better(x->value[to], x->index[to], x->value[middle], x->index[middle])) exchange(x, to, middle);
+        if (better(x->value[middle], x->index[middle], x->value[from], x->index[from]))
+            exchange(x, middle, from);
+        if (better(x->value[to], x->index[to], x->value[from], x->index[from]))
+            exchange(x, to, from);
+        if (better(x->value[to], x->index[to], x->value[middle], x->index[middle]))
+            exchange(x, to, middle);
         real pivot = x->value[middle];
         int32_t pivot_index = x->index[middle], i = from, j = to;
         while (i <= j) {
@@ -121,11 +127,13 @@ static inline int32_t best_of(const candidates *x, int32_t from, int32_t to) {
 }
 
 // sign: 1 for the largest, -1 for the smallest. k >= 1. Rows with NaNs give some answer.
-static inline selection select_class(const real *t, int32_t n, int64_t k, real sign, const scratch *room) {
+static inline selection select_class(const real *t, int32_t n, int64_t k, real sign,
+                                     const scratch *room) {
     const int64_t want = k + 1 < n ? k + 1 : n;
     candidates x = {room->select_value, room->select_index, 0};
     bool small = want <= LANES && n >= 2 * SELECT_SMALL;
-    collect(t, n, small ? reached_bound(t, n, (int)want, v_splat(sign)) : (real)-INFINITY, sign, &x);
+    collect(t, n, small ? reached_bound(t, n, (int)want, v_splat(sign)) : (real)-INFINITY, sign,
+            &x);
     if (x.count == 0) return (selection){(real)-INFINITY * sign, n - 1, 0, n > 1 ? 1 : -1, -1};
 
     const int32_t rank = k < x.count ? (int32_t)k - 1 : x.count - 1; // of the k-th, from 0
@@ -144,7 +152,8 @@ static inline selection select_class(const real *t, int32_t n, int64_t k, real s
     return s;
 }
 
-// --- Adaptive k -----------------------------------------------------------------------------------------
+// --- Adaptive k
+// -----------------------------------------------------------------------------------------
 
 static inline void sift_down(real *heap, int32_t root, int32_t count) {
     real x = heap[root];
@@ -167,17 +176,19 @@ static inline void sort_ascending(real *x, int32_t n) {
     }
 }
 
-// GDKD_K_RATIO and GDKD_K_MASS, from the raw teacher. gone: classes that are -inf in both models, which are
-// out of the row; they come first in the order. Sums are kept relative to the newest, largest value, so
-// that nothing underflows that counts.
-static inline int64_t adaptive_k(const criterion *c, const real *t, int32_t n, int32_t gone, const scratch *room) {
+// GDKD_K_RATIO and GDKD_K_MASS, from the raw teacher. gone: classes that are -inf in both models,
+// which are out of the row; they come first in the order. Sums are kept relative to the newest,
+// largest value, so that nothing underflows that counts.
+static inline int64_t adaptive_k(const criterion *c, const real *t, int32_t n, int32_t gone,
+                                 const scratch *room) {
     real *v = room->select_value;
     for (int32_t i = 0; i < n; i++) v[i] = t[i] == t[i] ? t[i] : (real)-INFINITY;
     sort_ascending(v, n);
     double sum = 0, rest = 0;
     int64_t k = 1;
     for (int32_t j = gone; j < n; j++) {
-        double step = j > gone && v[j] > v[j - 1] ? exp(((double)v[j - 1] - (double)v[j]) * c->inv_tt) : 1;
+        double step =
+            j > gone && v[j] > v[j - 1] ? exp(((double)v[j - 1] - (double)v[j]) * c->inv_tt) : 1;
         sum = sum * step + (v[j] > (real)-INFINITY ? 1 : 0);
         if (c->k_rule == GDKD_K_RATIO && sum > 0 && j - gone + 1 >= c->k_ratio * sum) {
             k = n - j;

@@ -1,7 +1,7 @@
 // The split of a block of rows that lie across the lanes; see split_body.h for the rows shape.
 //
-// The best values are kept in vectors, one insertion per class: enough for k up to ACROSS_RANKS - 1.
-// Larger or adaptive k take each row out and select in it alone.
+// The best values are kept in vectors, one insertion per class: enough for k up to ACROSS_RANKS
+// - 1. Larger or adaptive k take each row out and select in it alone.
 #ifndef GDKD_SPLIT_ACROSS_H
 #define GDKD_SPLIT_ACROSS_H
 
@@ -13,8 +13,8 @@ OP vec load_lanes(const real *p, const block *b) {
     return b->rows == LANES ? v_load(p) : v_load_some(p, m_first(b->rows));
 }
 
-// rank[0..ranks): the largest values (times sign) of every lane, in order. skip: a class per lane that is
-// left out, or -1.
+// rank[0..ranks): the largest values (times sign) of every lane, in order. skip: a class per lane
+// that is left out, or -1.
 OP void rank_values(const criterion *c, const block *b, int ranks, vec sign, ivec skip, vec *rank) {
     const vec lowest = v_splat((real)-INFINITY);
     for (int r = 0; r < ranks; r++) rank[r] = lowest;
@@ -29,8 +29,8 @@ OP void rank_values(const criterion *c, const block *b, int ranks, vec sign, ive
     }
 }
 
-// Each group's reference point in the teacher is known; takes the student's from a class of the group that
-// has it.
+// Each group's reference point in the teacher is known; takes the student's from a class of the
+// group that has it.
 OP void companions(const criterion *c, block *b, int partition, int groups) {
     const borders at_border = borders_of(ACROSS, b, 0);
     const mask every = m_all();
@@ -45,13 +45,15 @@ OP void companions(const criterion *c, block *b, int partition, int groups) {
         vec x = load_lanes(s, b), z = load_lanes(t, b);
         mask m[MAX_GROUPS];
         members(&at_border, partition, groups, false, z, i_splat(at), NULL, every, false, m);
-        for (int g = 0; g < groups; g++) ref_s[g] = v_select(m_and(m[g], v_eq(z, ref_t[g])), x, ref_s[g]);
+        for (int g = 0; g < groups; g++)
+            ref_s[g] = v_select(m_and(m[g], v_eq(z, ref_t[g])), x, ref_s[g]);
     }
     for (int g = 0; g < groups; g++) v_to_doubles(p->ref_s[g], ref_s[g]);
 }
 
 // The class of the count-th occurrence of a value in a lane (count from 1).
-static inline int32_t occurrence(const criterion *c, const block *b, int lane, real value, int64_t count) {
+static inline int32_t occurrence(const criterion *c, const block *b, int lane, real value,
+                                 int64_t count) {
     const real *t = (const real *)b->t + lane;
     for (int32_t at = 0; at < c->classes; at++, t += b->t_step)
         if (*t == value && --count == 0) return at;
@@ -61,7 +63,8 @@ static inline int32_t occurrence(const criterion *c, const block *b, int lane, r
 typedef real ranking[ACROSS_RANKS][LANES];
 
 // The last class above the border: any, unless the k-th and the next are equal.
-static inline int32_t last_above(const criterion *c, const block *b, int lane, ranking rank, int64_t k, real sign) {
+static inline int32_t last_above(const criterion *c, const block *b, int lane, ranking rank,
+                                 int64_t k, real sign) {
     if (!(rank[k - 1][lane] == rank[k][lane])) return c->classes - 1;
     int64_t equal = 0;
     for (int64_t r = 0; r < k; r++) equal += rank[r][lane] == rank[k - 1][lane];
@@ -71,7 +74,8 @@ static inline int32_t last_above(const criterion *c, const block *b, int lane, r
 static inline void border_of_lane(const criterion *c, block *b, int lane, ranking rank) {
     const int32_t n = c->classes;
     const int64_t k = b->k[lane];
-    const real sign = c->partition == GDKD_PARTITION_BOTTOM ? -1 : 1, endless = (real)-INFINITY * sign;
+    const real sign = c->partition == GDKD_PARTITION_BOTTOM ? -1 : 1,
+               endless = (real)-INFINITY * sign;
     b->bound[lane] = (double)(k < n ? rank[k - 1][lane] * sign : endless);
     b->last[lane] = k < n ? last_above(c, b, lane, rank, k, sign) : n - 1;
     group_sums *p = &b->low_sums;
@@ -165,8 +169,10 @@ static inline void refer_across_map(const criterion *c, block *b) {
         vec top_s = v_splat((real)-INFINITY), top_t = top_s;
         const real *s = b->s, *t = b->t;
         const uint8_t *map = b->map;
-        for (int32_t at = 0; at < c->classes; at++, s += b->s_step, t += b->t_step, map += b->map_step) {
-            mask m = b->map_shared ? (*map == g ? valid : m_first(0)) : b_eq(map, valid, (uint8_t)g);
+        for (int32_t at = 0; at < c->classes;
+             at++, s += b->s_step, t += b->t_step, map += b->map_step) {
+            mask m =
+                b->map_shared ? (*map == g ? valid : m_first(0)) : b_eq(map, valid, (uint8_t)g);
             top_s = v_max_where(top_s, m, load_lanes(s, b));
             top_t = v_max_where(top_t, m, load_lanes(t, b));
         }
@@ -188,9 +194,14 @@ static inline void split_across(const criterion *c, block *b, const scratch *x) 
         companions(c, b, GDKD_PARTITION_ALL, 1);
         break;
     }
-    case GDKD_PARTITION_TARGET: split_across_target(c, b); break;
-    case GDKD_PARTITION_MAP: refer_across_map(c, b); break;
-    default: split_across_k(c, b, x);
+    case GDKD_PARTITION_TARGET:
+        split_across_target(c, b);
+        break;
+    case GDKD_PARTITION_MAP:
+        refer_across_map(c, b);
+        break;
+    default:
+        split_across_k(c, b, x);
     }
 }
 

@@ -1,20 +1,22 @@
 // The split of a row's classes into groups, and the reference points of their sums.
 //
-// A reference point is the logit of the group's best class in the teacher's eyes, taken from both models: it
-// keeps exp(dt / T) at most 1, and d = ds - rho dt is measured from where the teacher's weight lies. The
-// student's exponentials may exceed 1; a row where they exceed what a float holds is refused later.
+// A reference point is the logit of the group's best class in the teacher's eyes, taken from both
+// models: it keeps exp(dt / T) at most 1, and d = ds - rho dt is measured from where the teacher's
+// weight lies. The student's exponentials may exceed 1; a row where they exceed what a float holds
+// is refused later.
 #ifndef GDKD_SPLIT_BODY_H
 #define GDKD_SPLIT_BODY_H
 
 #include "select_body.h"
 #include "walk.h"
 
-static inline int64_t k_of_row(const criterion *c, const block *b, int lane, const real *t, int32_t gone,
-                               const scratch *x) {
+static inline int64_t k_of_row(const criterion *c, const block *b, int lane, const real *t,
+                               int32_t gone, const scratch *x) {
     return c->k_rule >= GDKD_K_RATIO ? adaptive_k(c, t, c->classes, gone, x) : b->k[lane];
 }
 
-// Fills the borders of one row and the best class of each group (-1: an empty group). gone: see adaptive_k.
+// Fills the borders of one row and the best class of each group (-1: an empty group). gone: see
+// adaptive_k.
 static inline void split_row(const criterion *c, block *b, int lane, const real *t, int32_t gone,
                              const scratch *x, int32_t *best) {
     const int32_t n = c->classes;
@@ -55,11 +57,13 @@ static inline void refer_row(const criterion *c, block *b, int lane, const real 
     }
 }
 
-static inline double finite_or_zero(double x) { return x > -(double)INFINITY || x != x ? x : 0; }
+static inline double finite_or_zero(double x) {
+    return x > -(double)INFINITY || x != x ? x : 0;
+}
 
 // The largest logit of each group as reference point, for groups that the caller drew.
-static inline void refer_map(const criterion *c, group_sums *p, int lane, const real *s, const real *t,
-                             const uint8_t *map) {
+static inline void refer_map(const criterion *c, group_sums *p, int lane, const real *s,
+                             const real *t, const uint8_t *map) {
     for (int g = 0; g < c->groups; g++) {
         vec top_s = v_splat((real)-INFINITY), top_t = top_s;
         for (int32_t at = 0; at < c->classes; at += LANES) {
@@ -82,8 +86,8 @@ static inline void refer_map(const criterion *c, group_sums *p, int lane, const 
     }
 }
 
-static inline void split_and_refer(const criterion *c, block *b, int lane, const real *s, const real *t,
-                                   const uint8_t *map, const scratch *x) {
+static inline void split_and_refer(const criterion *c, block *b, int lane, const real *s,
+                                   const real *t, const uint8_t *map, const scratch *x) {
     if (c->partition == GDKD_PARTITION_MAP) {
         refer_map(c, &b->low_sums, lane, s, t, map);
     } else {

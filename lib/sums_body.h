@@ -1,5 +1,5 @@
-// The sums of a row: per group the masses of both models and the dot products that the low terms need,
-// and those of the cross-entropy. One pass over the logits, two exponentials per class.
+// The sums of a row: per group the masses of both models and the dot products that the low terms
+// need, and those of the cross-entropy. One pass over the logits, two exponentials per class.
 //
 // Operations used: v_* of simd/ops.md, exp2.h, walk.h.
 #ifndef GDKD_SUMS_BODY_H
@@ -8,8 +8,9 @@
 #include "exp2.h"
 #include "walk.h"
 
-// So many steps are added up in a vector before it goes into doubles. In the rows shape a step adds one class
-// in sixteen, in the across shape every class: there the rounding of the sums would be the largest error.
+// So many steps are added up in a vector before it goes into doubles. In the rows shape a step adds
+// one class in sixteen, in the across shape every class: there the rounding of the sums would be
+// the largest error.
 enum { STEPS_PER_FLUSH = 64, STEPS_PER_FLUSH_ACROSS = 4 };
 
 typedef struct {
@@ -17,7 +18,8 @@ typedef struct {
     vec ref_s[MAX_GROUPS], ref_t[MAX_GROUPS];
     vec rho, ref_ce;
     v_scale student, teacher, ce;
-    bool forward, reverse, with_ce; // copies: a store through a vector type might change the originals
+    bool forward, reverse,
+        with_ce; // copies: a store through a vector type might change the originals
 } sums_constants;
 
 // A sum whose terms come as unit and part (exp2.h), each added up by itself.
@@ -37,14 +39,14 @@ OP void total_add(v_total *a, mask m, v_power e) {
 }
 
 #ifdef REAL_IS_FLOAT
-#define SCALE(c, which) v_scale_of(&(c)->which##32)
+#    define SCALE(c, which) v_scale_of(&(c)->which##32)
 #else
-#define SCALE(c, which) v_scale_of(&(c)->which##64)
+#    define SCALE(c, which) v_scale_of(&(c)->which##64)
 #endif
 
 // The groups' part is left out where groups is 0, the cross-entropy's unless with_ce.
-OP sums_constants sums_setup(const criterion *c, const block *b, const group_sums *p, walk_shape shape,
-                             int lane, int groups, bool with_ce) {
+OP sums_constants sums_setup(const criterion *c, const block *b, const group_sums *p,
+                             walk_shape shape, int lane, int groups, bool with_ce) {
     sums_constants k = {.forward = c->forward, .reverse = c->reverse, .with_ce = with_ce};
     if (groups > 0) {
         k.at = borders_of(shape, b, lane);
@@ -64,21 +66,21 @@ OP sums_constants sums_setup(const criterion *c, const block *b, const group_sum
 }
 
 // d = ds - rho dt, and what a class that one model does not have (-inf) puts in its place: nothing
-// where its own weight is 0, infinity where only the other model's is. Floats never meet it: such rows
-// are refused, since their sums are not finite.
+// where its own weight is 0, infinity where only the other model's is. Floats never meet it: such
+// rows are refused, since their sums are not finite.
 typedef struct {
     vec for_t, for_s; // factors of exp(dt / T_t) and of exp(ds / T)
-} log_ratio;
+} class_ratio;
 
-OP log_ratio ratio_of(vec s, vec t, vec ds, vec dt, vec rho) {
+OP class_ratio ratio_of(vec s, vec t, vec ds, vec dt, vec rho) {
     vec d = v_fnma(dt, rho, ds);
 #ifdef REAL_IS_FLOAT
     (void)s, (void)t;
-    return (log_ratio){d, d};
+    return (class_ratio){d, d};
 #else
     const vec nothing = v_splat((real)-INFINITY), zero = v_splat(0);
     mask no_s = v_eq(s, nothing), no_t = v_eq(t, nothing);
-    return (log_ratio){v_select(no_t, zero, d), v_select(no_s, zero, d)};
+    return (class_ratio){v_select(no_t, zero, d), v_select(no_s, zero, d)};
 #endif
 }
 
@@ -96,13 +98,14 @@ OP void total_add_product(v_total *a, mask m, v_power weight, vec ratio) {
 }
 
 OP void sums_step(const sums_constants *k, sums_state *a, int partition, int groups,
-                  bool map_shared, vec s, vec t, ivec i, const uint8_t *map, mask valid, bool partial) {
+                  bool map_shared, vec s, vec t, ivec i, const uint8_t *map, mask valid,
+                  bool partial) {
     if (partition >= 0) {
         mask m[MAX_GROUPS];
         members(&k->at, partition, groups, map_shared, t, i, map, valid, partial, m);
         vec ds = v_sub(s, pick(m, groups, k->ref_s)), dt = v_sub(t, pick(m, groups, k->ref_t));
         v_power es = v_exp(ds, k->student), et = v_exp(dt, k->teacher);
-        log_ratio d = ratio_of(s, t, ds, dt, k->rho);
+        class_ratio d = ratio_of(s, t, ds, dt, k->rho);
         for (int g = 0; g < groups; g++) {
             total_add(&a->s[g], m[g], es);
             total_add(&a->t[g], m[g], et);
@@ -112,9 +115,10 @@ OP void sums_step(const sums_constants *k, sums_state *a, int partition, int gro
     }
     if (k->with_ce) {
         vec ds = v_sub(s, k->ref_ce);
-        mask there = valid;
 #ifdef REAL_IS_DOUBLE
-        there = m_andnot(v_eq(s, v_splat((real)-INFINITY)), valid);
+        mask there = m_andnot(v_eq(s, v_splat((real)-INFINITY)), valid);
+#else
+        mask there = valid;
 #endif
         total_add(&a->ce, valid, v_exp(ds, k->ce));
         a->lin = v_add_where(a->lin, there, ds);
@@ -138,7 +142,8 @@ OP void flush_one(walk_shape shape, double *sum, int lane, v_total a) {
     }
 }
 
-OP void sums_flush(const sums_constants *k, block *b, group_sums *p, walk_shape shape, int lane, int groups, sums_state *a) {
+OP void sums_flush(const sums_constants *k, block *b, group_sums *p, walk_shape shape, int lane,
+                   int groups, sums_state *a) {
     for (int g = 0; g < groups; g++) {
         flush_one(shape, p->sum_s[g], lane, a->s[g]);
         flush_one(shape, p->sum_t[g], lane, a->t[g]);
@@ -162,8 +167,8 @@ OP void sums_reset(block *b, group_sums *p, bool with_ce, int groups, int from, 
 }
 
 // One row. partition: GDKD_PARTITION_*, or -1 for the cross-entropy alone, which reads no teacher.
-OP void sums_of_row(const criterion *c, block *b, group_sums *p, int lane, int partition, bool with_ce,
-                    const real *s, const real *t, const uint8_t *map) {
+OP void sums_of_row(const criterion *c, block *b, group_sums *p, int lane, int partition,
+                    bool with_ce, const real *s, const real *t, const uint8_t *map) {
     const int groups = partition < 0 ? 0 : groups_of(c, partition);
     const sums_constants k = sums_setup(c, b, p, ROWS, lane, groups, with_ce);
     sums_state a;
@@ -176,7 +181,8 @@ OP void sums_of_row(const criterion *c, block *b, group_sums *p, int lane, int p
         int32_t end = whole - at > STEPS_PER_FLUSH * LANES ? at + STEPS_PER_FLUSH * LANES : whole;
         for (; at < end; at += LANES) {
             vec x = v_load(s + at), z = partition < 0 ? x : v_load(t + at);
-            sums_step(&k, &a, partition, groups, false, x, z, i, map ? map + at : NULL, m_all(), false);
+            sums_step(&k, &a, partition, groups, false, x, z, i, map ? map + at : NULL, m_all(),
+                      false);
             i = i_add(i, i_splat(LANES));
         }
         if (at < whole) sums_flush(&k, b, p, ROWS, lane, groups, &a);

@@ -1,5 +1,5 @@
-// How a kernel walks over the classes of one row (rows shape: the lanes are consecutive classes) or of
-// a block of rows (across shape: the lanes are rows), and which group every lane's class is in.
+// How a kernel walks over the classes of one row (rows shape: the lanes are consecutive classes) or
+// of a block of rows (across shape: the lanes are rows), and which group every lane's class is in.
 //
 // Both shapes run the same step; `shape`, `partition` and `partial` are constants where a kernel is
 // instantiated, so that each instance holds only its own branches.
@@ -20,10 +20,14 @@ OP ivec per_row_int(walk_shape shape, const int32_t *value, int lane) {
 
 OP int groups_of(const criterion *c, int partition) {
     switch (partition) {
-    case GDKD_PARTITION_ALL: return 1;
-    case GDKD_PARTITION_TOP1_TOPK: return 3;
-    case GDKD_PARTITION_MAP: return c->groups;
-    default: return 2;
+    case GDKD_PARTITION_ALL:
+        return 1;
+    case GDKD_PARTITION_TOP1_TOPK:
+        return 3;
+    case GDKD_PARTITION_MAP:
+        return c->groups;
+    default:
+        return 2;
     }
 }
 
@@ -34,18 +38,25 @@ typedef struct {
 } borders;
 
 OP borders borders_of(walk_shape shape, const block *b, int lane) {
-    return (borders){per_row(shape, b->bound, lane), per_row(shape, b->top, lane), per_row_int(shape, b->last, lane),
-                     per_row_int(shape, b->index, lane)};
+    return (borders){per_row(shape, b->bound, lane), per_row(shape, b->top, lane),
+                     per_row_int(shape, b->last, lane), per_row_int(shape, b->index, lane)};
 }
 
-OP mask m_all(void) { return m_first(LANES); }
+OP mask m_all(void) {
+    return m_first(LANES);
+}
 
-// m[g]: the lanes of `valid` whose class is in group g. t: the teacher's raw logits, i: the classes.
+// m[g]: the lanes of `valid` whose class is in group g. t: the teacher's raw logits, i: the
+// classes.
 OP void members(const borders *at, int partition, int groups, bool map_shared, vec t, ivec i,
                 const uint8_t *map, mask valid, bool partial, mask *m) {
     switch (partition) {
-    case GDKD_PARTITION_ALL: m[0] = valid; return;
-    case GDKD_PARTITION_TARGET: m[0] = i_eq(i, at->index); break;
+    case GDKD_PARTITION_ALL:
+        m[0] = valid;
+        return;
+    case GDKD_PARTITION_TARGET:
+        m[0] = i_eq(i, at->index);
+        break;
     case GDKD_PARTITION_TOP:
         m[0] = m_or(v_lt(at->bound, t), m_and(v_eq(t, at->bound), i_le(i, at->last)));
         break;

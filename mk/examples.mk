@@ -9,8 +9,15 @@ TRAINER_PKGS := openblas zlib libcjson
 TRAINER_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(TRAINER_PKGS))
 TRAINER_LIBS   = $(shell $(PKG_CONFIG) --libs $(TRAINER_PKGS)) -lm
 
+# The network's kernels are compiled once per instruction set, as the library's are (mk/lib.mk); their
+# sums may be fused to multiply-adds, which C11 mode forbids otherwise.
+KERNEL_CFLAGS = $(if $(filter kernels_%,$(notdir $<)),-ffp-contract=fast)
+ifneq ($(filter x86_64-%,$(MACHINE)),)
+KERNEL_CFLAGS += $(ISA_CFLAGS_$(word 2,$(subst _, ,$(basename $(notdir $<)))))
+endif
+
 $(TRAINER_OBJ): $(O)/obj/%.o: %.c $(O)/flags
-	$(call cc,-D_POSIX_C_SOURCE=200809L $(TRAINER_CFLAGS))
+	$(call cc,-D_POSIX_C_SOURCE=200809L $(TRAINER_CFLAGS) $(KERNEL_CFLAGS))
 
 $(O)/bin/gdkd-distill: $(TRAINER_OBJ) $(O)/lib/libgdkd.a
 	@mkdir -p $(@D)

@@ -9,20 +9,33 @@
 typedef float real;
 enum { LANES = 16 };
 
-typedef struct { __m256 lo, hi; } vec;
-typedef struct { __m256i lo, hi; } ivec;
-typedef struct { __m256 lo, hi; } mask; // every lane all ones or all zeros
+typedef struct {
+    __m256 lo, hi;
+} vec;
+typedef struct {
+    __m256i lo, hi;
+} ivec;
+typedef struct {
+    __m256 lo, hi;
+} mask; // every lane all ones or all zeros
 
-#define OP static inline __attribute__((always_inline))
-#define LARGE_OP OP
+#define OP                 static inline __attribute__((always_inline))
+#define LARGE_OP           OP
 #define PAIR(type, lo, hi) ((type){(lo), (hi)})
 
-OP __m256i mask_bits(__m256 m) { return _mm256_castps_si256(m); }
+OP __m256i mask_bits(__m256 m) {
+    return _mm256_castps_si256(m);
+}
 
-OP vec v_splat(real x) { return PAIR(vec, _mm256_set1_ps(x), _mm256_set1_ps(x)); }
-OP vec v_load(const real *p) { return PAIR(vec, _mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)); }
+OP vec v_splat(real x) {
+    return PAIR(vec, _mm256_set1_ps(x), _mm256_set1_ps(x));
+}
+OP vec v_load(const real *p) {
+    return PAIR(vec, _mm256_loadu_ps(p), _mm256_loadu_ps(p + 8));
+}
 OP vec v_load_some(const real *p, mask m) {
-    return PAIR(vec, _mm256_maskload_ps(p, mask_bits(m.lo)), _mm256_maskload_ps(p + 8, mask_bits(m.hi)));
+    return PAIR(vec, _mm256_maskload_ps(p, mask_bits(m.lo)),
+                _mm256_maskload_ps(p + 8, mask_bits(m.hi)));
 }
 OP void v_store(real *p, vec a) {
     _mm256_storeu_ps(p, a.lo);
@@ -33,9 +46,15 @@ OP void v_store_some(real *p, mask m, vec a) {
     _mm256_maskstore_ps(p + 8, mask_bits(m.hi), a.hi);
 }
 
-OP vec v_add(vec a, vec b) { return PAIR(vec, _mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)); }
-OP vec v_sub(vec a, vec b) { return PAIR(vec, _mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)); }
-OP vec v_mul(vec a, vec b) { return PAIR(vec, _mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)); }
+OP vec v_add(vec a, vec b) {
+    return PAIR(vec, _mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi));
+}
+OP vec v_sub(vec a, vec b) {
+    return PAIR(vec, _mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi));
+}
+OP vec v_mul(vec a, vec b) {
+    return PAIR(vec, _mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi));
+}
 OP vec v_fma(vec a, vec b, vec c) {
     return PAIR(vec, _mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi));
 }
@@ -45,8 +64,12 @@ OP vec v_fms(vec a, vec b, vec c) {
 OP vec v_fnma(vec a, vec b, vec c) {
     return PAIR(vec, _mm256_fnmadd_ps(a.lo, b.lo, c.lo), _mm256_fnmadd_ps(a.hi, b.hi, c.hi));
 }
-OP vec v_max(vec a, vec b) { return PAIR(vec, _mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)); }
-OP vec v_min(vec a, vec b) { return PAIR(vec, _mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)); }
+OP vec v_max(vec a, vec b) {
+    return PAIR(vec, _mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi));
+}
+OP vec v_min(vec a, vec b) {
+    return PAIR(vec, _mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi));
+}
 OP vec v_shift_to_exponent(vec a) {
     return PAIR(vec, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a.lo), 23)),
                 _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a.hi), 23)));
@@ -60,19 +83,35 @@ OP vec v_keep(mask m, vec a) {
     const __m256 nothing = _mm256_set1_ps(-0.0F);
     return PAIR(vec, _mm256_blendv_ps(nothing, a.lo, m.lo), _mm256_blendv_ps(nothing, a.hi, m.hi));
 }
-OP vec v_add_where(vec acc, mask m, vec a) { return v_add(acc, v_keep(m, a)); }
-OP vec v_fma_where(vec acc, mask m, vec a, vec b) { return v_select(m, v_fma(a, b, acc), acc); }
-OP vec v_max_where(vec acc, mask m, vec a) { return v_select(m, v_max(acc, a), acc); }
+OP vec v_add_where(vec acc, mask m, vec a) {
+    return v_add(acc, v_keep(m, a));
+}
+OP vec v_fma_where(vec acc, mask m, vec a, vec b) {
+    return v_select(m, v_fma(a, b, acc), acc);
+}
+OP vec v_max_where(vec acc, mask m, vec a) {
+    return v_select(m, v_max(acc, a), acc);
+}
 
-#define COMPARE(a, b, how)                                                                             \
+#define COMPARE(a, b, how)                                                                         \
     PAIR(mask, _mm256_cmp_ps((a).lo, (b).lo, how), _mm256_cmp_ps((a).hi, (b).hi, how))
-OP mask v_lt(vec a, vec b) { return COMPARE(a, b, _CMP_LT_OQ); }
-OP mask v_le(vec a, vec b) { return COMPARE(a, b, _CMP_LE_OQ); }
-OP mask v_eq(vec a, vec b) { return COMPARE(a, b, _CMP_EQ_OQ); }
+OP mask v_lt(vec a, vec b) {
+    return COMPARE(a, b, _CMP_LT_OQ);
+}
+OP mask v_le(vec a, vec b) {
+    return COMPARE(a, b, _CMP_LE_OQ);
+}
+OP mask v_eq(vec a, vec b) {
+    return COMPARE(a, b, _CMP_EQ_OQ);
+}
 #undef COMPARE
 
-OP mask m_and(mask a, mask b) { return PAIR(mask, _mm256_and_ps(a.lo, b.lo), _mm256_and_ps(a.hi, b.hi)); }
-OP mask m_or(mask a, mask b) { return PAIR(mask, _mm256_or_ps(a.lo, b.lo), _mm256_or_ps(a.hi, b.hi)); }
+OP mask m_and(mask a, mask b) {
+    return PAIR(mask, _mm256_and_ps(a.lo, b.lo), _mm256_and_ps(a.hi, b.hi));
+}
+OP mask m_or(mask a, mask b) {
+    return PAIR(mask, _mm256_or_ps(a.lo, b.lo), _mm256_or_ps(a.hi, b.hi));
+}
 OP mask m_andnot(mask a, mask b) {
     return PAIR(mask, _mm256_andnot_ps(a.lo, b.lo), _mm256_andnot_ps(a.hi, b.hi));
 }
@@ -84,7 +123,9 @@ OP int m_any(mask m) {
     return !_mm256_testz_ps(either, either);
 }
 
-OP ivec i_splat(int32_t i) { return PAIR(ivec, _mm256_set1_epi32(i), _mm256_set1_epi32(i)); }
+OP ivec i_splat(int32_t i) {
+    return PAIR(ivec, _mm256_set1_epi32(i), _mm256_set1_epi32(i));
+}
 OP ivec i_load(const int32_t *p) {
     return PAIR(ivec, _mm256_loadu_si256((const __m256i *)(const void *)p),
                 _mm256_loadu_si256((const __m256i *)(const void *)(p + 8)));
@@ -104,8 +145,12 @@ OP mask i_gt(ivec a, ivec b) {
     return PAIR(mask, _mm256_castsi256_ps(_mm256_cmpgt_epi32(a.lo, b.lo)),
                 _mm256_castsi256_ps(_mm256_cmpgt_epi32(a.hi, b.hi)));
 }
-OP mask i_le(ivec a, ivec b) { return m_or(i_gt(b, a), i_eq(a, b)); }
-OP mask m_first(int n) { return i_gt(i_splat(n), i_count(0)); }
+OP mask i_le(ivec a, ivec b) {
+    return m_or(i_gt(b, a), i_eq(a, b));
+}
+OP mask m_first(int n) {
+    return i_gt(i_splat(n), i_count(0));
+}
 // Bytes are read one by one where the mask ends early: there is no masked byte load before AVX-512.
 OP mask b_eq(const uint8_t *p, mask m, uint8_t value) {
     uint8_t bytes[16] = {0};
@@ -124,8 +169,10 @@ OP mask b_eq(const uint8_t *p, mask m, uint8_t value) {
 
 OP vec v_from_doubles(const double *p) {
     return PAIR(vec,
-                _mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(p + 4)), _mm256_cvtpd_ps(_mm256_loadu_pd(p))),
-                _mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(p + 12)), _mm256_cvtpd_ps(_mm256_loadu_pd(p + 8))));
+                _mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(p + 4)),
+                                _mm256_cvtpd_ps(_mm256_loadu_pd(p))),
+                _mm256_set_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(p + 12)),
+                                _mm256_cvtpd_ps(_mm256_loadu_pd(p + 8))));
 }
 OP void v_to_doubles(double *p, vec a) {
     _mm256_storeu_pd(p, _mm256_cvtps_pd(_mm256_castps256_ps128(a.lo)));

@@ -1,6 +1,7 @@
 // The vector operations for every other machine, in GCC's and clang's portable vectors, which the
 // compiler maps onto whatever the target has. The includer defines REAL_IS_FLOAT or REAL_IS_DOUBLE.
-// Lanes are as many as those of the other files, so that sums add up in the same order. See simd/ops.md.
+// Lanes are as many as those of the other files, so that sums add up in the same order. See
+// simd/ops.md.
 #ifndef GDKD_SIMD_OPS_H
 #define GDKD_SIMD_OPS_H
 
@@ -24,17 +25,26 @@ typedef int32_t ints __attribute__((vector_size(LANES * sizeof(int32_t))));
 typedef double doubles __attribute__((vector_size(LANES * sizeof(double))));
 typedef int64_t longs __attribute__((vector_size(LANES * sizeof(int64_t))));
 
-// In structures: a bare vector wider than the machine's registers has no settled calling convention.
-typedef struct { reals v; } vec;
-typedef struct { ints v; } ivec;
-typedef struct { words v; } mask; // every lane all ones or all zeros
+// In structures: a bare vector wider than the machine's registers has no settled calling
+// convention.
+typedef struct {
+    reals v;
+} vec;
+typedef struct {
+    ints v;
+} ivec;
+typedef struct {
+    words v;
+} mask; // every lane all ones or all zeros
 
 #define OP static inline __attribute__((always_inline))
 // For what becomes hundreds of instructions here: called, not inlined.
 #define LARGE_OP static __attribute__((noinline))
 #define ONE_INSTANCE
 
-OP vec v_splat(real x) { return (vec){(reals){0} + x}; }
+OP vec v_splat(real x) {
+    return (vec){(reals){0} + x};
+}
 OP vec v_load(const real *p) {
     vec a;
     memcpy(&a, p, sizeof a);
@@ -46,23 +56,45 @@ OP vec v_load_some(const real *p, mask m) {
         if (m.v[l]) a.v[l] = p[l];
     return a;
 }
-OP void v_store(real *p, vec a) { memcpy(p, &a, sizeof a); }
+OP void v_store(real *p, vec a) {
+    memcpy(p, &a, sizeof a);
+}
 OP void v_store_some(real *p, mask m, vec a) {
     for (int l = 0; l < LANES; l++)
         if (m.v[l]) p[l] = a.v[l];
 }
 
-OP mask v_lt(vec a, vec b) { return (mask){a.v < b.v}; }
-OP mask v_le(vec a, vec b) { return (mask){a.v <= b.v}; }
-OP mask v_eq(vec a, vec b) { return (mask){a.v == b.v}; }
-OP vec v_select(mask m, vec a, vec b) { return (vec){(reals)(((words)a.v & m.v) | ((words)b.v & ~m.v))}; }
+OP mask v_lt(vec a, vec b) {
+    return (mask){a.v < b.v};
+}
+OP mask v_le(vec a, vec b) {
+    return (mask){a.v <= b.v};
+}
+OP mask v_eq(vec a, vec b) {
+    return (mask){a.v == b.v};
+}
+OP vec v_select(mask m, vec a, vec b) {
+    return (vec){(reals)(((words)a.v & m.v) | ((words)b.v & ~m.v))};
+}
 
-OP vec v_add(vec a, vec b) { return (vec){a.v + b.v}; }
-OP vec v_sub(vec a, vec b) { return (vec){a.v - b.v}; }
-OP vec v_mul(vec a, vec b) { return (vec){a.v * b.v}; }
-OP vec v_max(vec a, vec b) { return v_select(v_lt(b, a), a, b); }
-OP vec v_min(vec a, vec b) { return v_select(v_lt(a, b), a, b); }
-OP vec v_shift_to_exponent(vec a) { return (vec){(reals)((words)a.v << EXPONENT_BIT)}; }
+OP vec v_add(vec a, vec b) {
+    return (vec){a.v + b.v};
+}
+OP vec v_sub(vec a, vec b) {
+    return (vec){a.v - b.v};
+}
+OP vec v_mul(vec a, vec b) {
+    return (vec){a.v * b.v};
+}
+OP vec v_max(vec a, vec b) {
+    return v_select(v_lt(b, a), a, b);
+}
+OP vec v_min(vec a, vec b) {
+    return v_select(v_lt(a, b), a, b);
+}
+OP vec v_shift_to_exponent(vec a) {
+    return (vec){(reals)((words)a.v << EXPONENT_BIT)};
+}
 
 // a * b + c rounded once, as the hardware's fused multiply-add.
 #if defined(REAL_IS_DOUBLE)
@@ -76,44 +108,85 @@ LARGE_OP vec v_fma(vec a, vec b, vec c) {
     return c;
 }
 #else
-// The product is exact in double. Its sum with c is rounded to odd (when inexact, the neighbour with
-// an odd last bit is taken), after which rounding to float is as if it were the only rounding:
-// S. Boldo, G. Melquiond, Emulation of a FMA and correctly rounded sums, IEEE Trans. Computers 57 (2008).
+// The product is exact in double. Its sum with c is rounded to odd (when inexact, the neighbour
+// with an odd last bit is taken), after which rounding to float is as if it were the only rounding:
+// S. Boldo, G. Melquiond, Emulation of a FMA and correctly rounded sums, IEEE Trans. Computers 57
+// (2008).
 LARGE_OP vec v_fma(vec a, vec b, vec c) {
     doubles product = __builtin_convertvector(a.v, doubles) * __builtin_convertvector(b.v, doubles);
-    doubles addend = __builtin_convertvector(c.v, doubles), sum = product + addend, part = sum - product;
+    doubles addend = __builtin_convertvector(c.v, doubles), sum = product + addend,
+            part = sum - product;
     doubles lost = (product - (sum - part)) + (addend - part), zero = {0};
     longs up = lost > zero, down = lost < zero, even = ((longs)sum & 1) - 1;
-    longs inwards = up ^ (longs)(sum > zero);  // all ones where the lost part points towards 0
+    longs inwards = up ^ (longs)(sum > zero); // all ones where the lost part points towards 0
     longs step = (up | down) & even & (inwards | 1); // -1 towards 0, +1 away from it
     sum = (doubles)((longs)sum + step);
     return (vec){__builtin_convertvector(sum, reals)};
 }
 #endif
-OP vec v_fms(vec a, vec b, vec c) { return v_fma(a, b, (vec){-c.v}); }
-OP vec v_fnma(vec a, vec b, vec c) { return v_fma((vec){-a.v}, b, c); }
+OP vec v_fms(vec a, vec b, vec c) {
+    return v_fma(a, b, (vec){-c.v});
+}
+OP vec v_fnma(vec a, vec b, vec c) {
+    return v_fma((vec){-a.v}, b, c);
+}
 
-OP vec v_add_where(vec acc, mask m, vec a) { return v_select(m, v_add(acc, a), acc); }
-OP vec v_fma_where(vec acc, mask m, vec a, vec b) { return v_select(m, v_fma(a, b, acc), acc); }
-OP vec v_max_where(vec acc, mask m, vec a) { return v_select(m, v_max(acc, a), acc); }
+#ifdef REAL_IS_DOUBLE
+OP vec v_div(vec a, vec b) { return (vec){a.v / b.v}; }
+OP vec v_sqrt(vec a) {
+    for (int l = 0; l < LANES; l++) a.v[l] = sqrt(a.v[l]);
+    return a;
+}
+// x = 2^e m with m in [sqrt(1/2), sqrt 2), for normal x > 0. e is made a double in the low bits of 2^52,
+// from which 2^52 and the exponent's bias are taken off again.
+OP vec v_exponent(vec x, vec *m) {
+    typedef uint64_t bits __attribute__((vector_size(sizeof(reals))));
+    const uint64_t one = 0x3FF0000000000000, root_half = 0x3FE6A09E667F3BCD, carrier = 0x4330000000000000;
+    bits b = (bits)x.v, e = (b + (one - root_half)) >> 52;
+    m->v = (reals)(b - (e << 52) + one);
+    return (vec){(reals)(e | carrier) - (4503599627370496.0 + 1023.0)};
+}
+#endif
 
-OP mask m_and(mask a, mask b) { return (mask){a.v & b.v}; }
-OP mask m_or(mask a, mask b) { return (mask){a.v | b.v}; }
-OP mask m_andnot(mask a, mask b) { return (mask){~a.v & b.v}; }
+OP vec v_add_where(vec acc, mask m, vec a) {
+    return v_select(m, v_add(acc, a), acc);
+}
+OP vec v_fma_where(vec acc, mask m, vec a, vec b) {
+    return v_select(m, v_fma(a, b, acc), acc);
+}
+OP vec v_max_where(vec acc, mask m, vec a) {
+    return v_select(m, v_max(acc, a), acc);
+}
+
+OP mask m_and(mask a, mask b) {
+    return (mask){a.v & b.v};
+}
+OP mask m_or(mask a, mask b) {
+    return (mask){a.v | b.v};
+}
+OP mask m_andnot(mask a, mask b) {
+    return (mask){~a.v & b.v};
+}
 OP uint32_t m_bits(mask m) {
     uint32_t bits = 0;
     for (int l = 0; l < LANES; l++) bits |= (uint32_t)(m.v[l] & 1) << l;
     return bits;
 }
-OP int m_any(mask m) { return m_bits(m) != 0; }
+OP int m_any(mask m) {
+    return m_bits(m) != 0;
+}
 
-OP ivec i_splat(int32_t i) { return (ivec){(ints){0} + i}; }
+OP ivec i_splat(int32_t i) {
+    return (ivec){(ints){0} + i};
+}
 OP ivec i_load(const int32_t *p) {
     ivec a;
     memcpy(&a, p, sizeof a);
     return a;
 }
-OP ivec i_add(ivec a, ivec b) { return (ivec){a.v + b.v}; }
+OP ivec i_add(ivec a, ivec b) {
+    return (ivec){a.v + b.v};
+}
 OP ivec i_count(int32_t from) {
 #ifdef REAL_IS_FLOAT
     const ints count = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -122,9 +195,15 @@ OP ivec i_count(int32_t from) {
 #endif
     return (ivec){count + from};
 }
-OP mask i_le(ivec a, ivec b) { return (mask){__builtin_convertvector(a.v <= b.v, words)}; }
-OP mask i_eq(ivec a, ivec b) { return (mask){__builtin_convertvector(a.v == b.v, words)}; }
-OP mask m_first(int n) { return i_le(i_count(1), i_splat(n)); }
+OP mask i_le(ivec a, ivec b) {
+    return (mask){__builtin_convertvector(a.v <= b.v, words)};
+}
+OP mask i_eq(ivec a, ivec b) {
+    return (mask){__builtin_convertvector(a.v == b.v, words)};
+}
+OP mask m_first(int n) {
+    return i_le(i_count(1), i_splat(n));
+}
 OP mask b_eq(const uint8_t *p, mask m, uint8_t value) {
     ivec byte = i_splat(-1);
     for (int l = 0; l < LANES; l++)

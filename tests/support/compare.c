@@ -20,9 +20,9 @@ static double grad_bound_of(const call *how, const plain_result *truth) {
 }
 
 // Where the two models agree, or a model is certain, the terms above are nothing and the logarithms
-// whose difference they are remain: no arithmetic in double comes closer than a few of its roundings
-// of these. The library does such rows in double, whatever their type. The worst that was measured
-// is in tests/README.md.
+// whose difference they are remain: no arithmetic in double comes closer than a few of its
+// roundings of these. The library does such rows in double, whatever their type. The worst that was
+// measured is in tests/README.md.
 static const double rounding = 2e-15;
 
 static void wrong(verdict *out, const char *format, ...) {
@@ -66,7 +66,8 @@ static void check_number(verdict *out, worst *w, const char *name, int index, do
     check_term(out, w, name, index, got, truth, bound, size, 0.0);
 }
 
-// The promise is for the loss. A term that hardly counts in it may be off by as much as that allows.
+// The promise is for the loss. A term that hardly counts in it may be off by as much as that
+// allows.
 static double share_of(const plain_result *truth, double weight, double size) {
     return weight != 0.0 ? fmax(size, truth->total_size / fabs(weight)) : size;
 }

@@ -1,0 +1,31 @@
+// A file read from front to back, plain or gzipped, whose every failure names the file.
+#ifndef DISTILL_BYTE_FILE_H
+#define DISTILL_BYTE_FILE_H
+
+#include "error.h"
+
+#include <stddef.h>
+
+typedef struct byte_file byte_file;
+
+// Whether directory/name or directory/name.gz is there.
+bool byte_file_exists(const char *directory, const char *name);
+
+// Opens directory/name, or directory/name.gz when that is there instead. NULL on failure.
+byte_file *byte_file_open(const char *directory, const char *name, error_line *e);
+void byte_file_close(byte_file *file);
+
+// The path that was opened.
+const char *byte_file_path(const byte_file *file);
+
+// Exactly `bytes`, or fails: `what` was being read.
+bool byte_file_read(byte_file *file, void *buffer, size_t bytes, const char *what, error_line *e);
+
+// As byte_file_read, but *ended = true and no failure when the file ends before the first byte.
+bool byte_file_read_or_end(byte_file *file, void *buffer, size_t bytes, const char *what,
+                           bool *ended, error_line *e);
+
+// Fails when bytes are left.
+bool byte_file_at_end(byte_file *file, error_line *e);
+
+#endif

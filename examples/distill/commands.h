@@ -1,0 +1,11 @@
+// The subcommands. Each prints its results on stdout and returns false with one line otherwise.
+#ifndef DISTILL_COMMANDS_H
+#define DISTILL_COMMANDS_H
+
+#include "settings.h"
+
+bool command_train(const settings *s, error_line *e); // train and distill: the loss says which
+bool command_compare(const settings *s, error_line *e);
+bool command_eval(const settings *s, error_line *e);
+
+#endif

@@ -1,0 +1,62 @@
+// Image classification data sets in memory: 8-bit images, planes first, and their labels.
+//
+//     fashion-mnist[:DIR]   idx files; DIR defaults to where Debian's dataset-fashion-mnist puts
+//     them cifar10:DIR           the "binary version": data_batch_1.bin .. data_batch_5.bin,
+//     test_batch.bin cifar100:DIR          the "binary version": train.bin, test.bin
+//
+// Every file may be gzipped and carry .gz behind its name.
+#ifndef DISTILL_DATASET_H
+#define DISTILL_DATASET_H
+
+#include "error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MAX_CHANNELS = 3 };
+
+typedef struct {
+    int channels, height, width;
+    size_t count;
+    uint8_t *pixels; // [count][channels][height][width]
+    int64_t *labels; // [count]
+} image_set;
+
+typedef struct {
+    const char *name; // "cifar100": static
+    int classes;
+    float mean[MAX_CHANNELS]; // of the training set's pixels, scaled to 0..1
+    float deviation[MAX_CHANNELS];
+    image_set train, test; // count 0 where it was not asked for
+} dataset;
+
+typedef enum { DATASET_TRAIN = 1, DATASET_TEST = 2 } dataset_parts;
+
+// Reads the parts asked for, at most `limit` images of each (0: all). On failure *d holds nothing.
+bool dataset_open(dataset *d, const char *specification, unsigned parts, size_t limit,
+                  error_line *e);
+void dataset_close(dataset *d);
+
+// --- For the readers of the formats
+// ---------------------------------------------------------------
+
+size_t image_bytes(const image_set *set);
+
+// Room for `count` more images at the end of the set, whose sizes are set already.
+bool image_set_grow(image_set *set, size_t count, error_line *e);
+void image_set_free(image_set *set);
+
+// Appends the images of an idx pair (magic 0x0803 and 0x0801) to an empty set.
+bool idx_read(image_set *set, const char *directory, const char *images, const char *labels,
+              int classes, size_t limit, error_line *e);
+
+typedef struct {
+    size_t label_bytes; // in front of each image; the last one is the label
+    int classes;
+} cifar_layout;
+
+// Appends the records of one file to a set; `limit` is that of the whole set.
+bool cifar_read(image_set *set, const char *directory, const char *name, cifar_layout layout,
+                size_t limit, error_line *e);
+
+#endif

@@ -1,0 +1,26 @@
+// One failure, told in one line. A function that can fail takes an error_line and returns false
+// after filling it in; main() prints it. Nothing else writes to stderr on failure, so a failed run
+// says exactly one thing.
+#ifndef DISTILL_ERROR_H
+#define DISTILL_ERROR_H
+
+#include <stdbool.h>
+
+enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+
+typedef struct {
+    int status; // of the process: EXIT_RUNTIME, EXIT_USAGE or EXIT_INTERRUPTED
+    char text[1024];
+} error_line;
+
+// Both always return false, so that `return error_set(e, ...)` reads well. Control characters (a
+// file name can hold a newline) become '?'; text beyond the buffer is cut.
+bool error_set(error_line *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool error_usage(error_line *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool error_interrupted(error_line *e, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+// "out of memory ..." with what it was for.
+bool error_memory(error_line *e, const char *what);
+
+#endif

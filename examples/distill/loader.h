@@ -1,0 +1,32 @@
+// Batches of images, read and augmented by a thread of their own while the one before is trained
+// on.
+#ifndef DISTILL_LOADER_H
+#define DISTILL_LOADER_H
+
+#include "dataset.h"
+
+typedef struct {
+    int count;       // images; the last batch of an epoch is as short as it comes, as PyTorch's
+                     // DataLoader has it
+    float *images;   // [count][channels][height][width], normalised
+    int64_t *labels; // [count]
+} image_batch;
+
+typedef struct loader loader;
+
+// Of the images of d->train, shuffled and augmented per epoch, or of d->test, in order and as they
+// are. The data set must stay while the loader is used. Every buffer is made here. NULL on failure.
+loader *loader_create(const dataset *d, dataset_parts part, int batch_size, uint64_t seed,
+                      error_line *e);
+void loader_free(loader *l);
+
+int loader_batches(const loader *l); // of an epoch
+
+// The batches of an epoch (from 1) depend on seed and epoch alone. An epoch that was not read to
+// its end is dropped.
+void loader_begin(loader *l, int epoch);
+
+// The next batch, which stays as it is until the next call; NULL after the last.
+const image_batch *loader_next(loader *l);
+
+#endif

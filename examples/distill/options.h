@@ -1,0 +1,56 @@
+// A table of options drives everything that is said about them: parsing, ranges, the help text and
+// the error messages. A command is a bit; an option names the commands that know it.
+#ifndef DISTILL_OPTIONS_H
+#define DISTILL_OPTIONS_H
+
+#include "error.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+typedef enum {
+    OPTION_FLAG,   // bool
+    OPTION_INT,    // int in [min, max]
+    OPTION_SEED,   // uint64_t
+    OPTION_REAL,   // double in [min, max]
+    OPTION_TEXT,   // const char *, not empty
+    OPTION_CHOICE, // int, an index into choices
+} option_kind;
+
+typedef struct {
+    const char *name; // without the dashes
+    option_kind kind;
+    unsigned commands;   // that know it
+    unsigned required;   // commands that cannot do without it
+    size_t offset;       // of its variable in the structure that is filled
+    const char *value;   // what the help calls its argument; NULL for a flag
+    const char *initial; // the default, written as a user would; NULL: leave the variable alone
+    double min, max;
+    const char *const *choices; // ended by NULL
+    const char *help;
+} option;
+
+typedef struct {
+    const option *options; // ended by an option without a name
+    void *target;          // the structure that is filled
+    unsigned command;      // the one bit of this call
+    const char *name;      // of the command, for messages
+    bool help;             // set when --help was among the arguments
+} option_parser;
+
+// Defaults first, then argv[1..]. Text values point into argv or the table. Arguments that are not
+// options are an error.
+bool options_parse(option_parser *parser, int argc, char **argv, error_line *e);
+
+// One value as text, checked and stored; also for values that come from elsewhere than argv.
+bool option_store(const option *o, void *target, const char *text, error_line *e);
+
+const option *option_find(const option *options, unsigned command, const char *name);
+
+// Two columns, as wide as a terminal of 100 columns.
+void options_help(const option *options, unsigned command, FILE *out);
+
+// The nearest of `count` words to one that is not among them, or NULL when none is near.
+const char *nearest_word(const char *word, const char *const *words, size_t count);
+
+#endif

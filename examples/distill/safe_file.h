@@ -1,0 +1,32 @@
+// Whole files: read in one go, and written to a temporary name beside the final one and renamed, so
+// that nobody ever sees half a file.
+#ifndef DISTILL_SAFE_FILE_H
+#define DISTILL_SAFE_FILE_H
+
+#include "error.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+
+typedef struct {
+    FILE *stream; // to write to
+    char path[PATH_MAX];
+    char temporary[PATH_MAX];
+} safe_file;
+
+bool safe_file_begin(safe_file *file, const char *path, error_line *e);
+
+// Renames when everything was written; removes the temporary file otherwise.
+bool safe_file_commit(safe_file *file, error_line *e);
+
+// The content, to be freed, with a byte 0 behind it; NULL on failure.
+char *safe_file_read(const char *path, size_t *size, error_line *e);
+
+// Makes a folder and those above it.
+bool make_folder(const char *path, error_line *e);
+
+// Fails when a file of this name could not be written: before hours of training, not after.
+bool check_writable(const char *path, error_line *e);
+
+#endif

@@ -1,0 +1,131 @@
+#include "settings.h"
+
+#include "model.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *const schedule_names[] = {"cosine", "step", NULL};
+
+// Who knows an option.
+enum {
+    STUDENTS = COMMAND_DISTILL | COMMAND_COMPARE,
+    LEARNING = COMMAND_TRAIN | STUDENTS,
+    ALL = LEARNING | COMMAND_EVAL,
+    ONE_RUN = COMMAND_TRAIN | COMMAND_DISTILL,
+};
+
+#define AT(member) offsetof(settings, member)
+#define INT_OPTION(option_name, member, who, value_name, start, low, high, text)                   \
+    {                                                                                              \
+        .name = (option_name), .kind = OPTION_INT, .commands = (who), .offset = AT(member),        \
+        .value = (value_name), .initial = (start), .min = (low), .max = (high), .help = (text)     \
+    }
+#define REAL_OPTION(option_name, member, who, start, low, high, text)                              \
+    {                                                                                              \
+        .name = (option_name), .kind = OPTION_REAL, .commands = (who), .offset = AT(member),       \
+        .value = "X", .initial = (start), .min = (low), .max = (high), .help = (text)              \
+    }
+#define TEXT_OPTION(option_name, member, who, needed, value_name, start, text)                     \
+    {                                                                                              \
+        .name = (option_name), .kind = OPTION_TEXT, .commands = (who), .required = (needed),       \
+        .offset = AT(member), .value = (value_name), .initial = (start), .help = (text)            \
+    }
+
+// clang-format off
+const option settings_options[] = {
+    TEXT_OPTION("data", data, ALL, ALL, "DATA", NULL,
+                "the data set: fashion-mnist[:DIR], cifar10:DIR or cifar100:DIR"),
+    TEXT_OPTION("model", model, ALL, ALL, "NAME", NULL,
+                "the network (the student); gdkd-distill --help lists them"),
+    TEXT_OPTION("weights", weights, COMMAND_EVAL, COMMAND_EVAL, "FILE", NULL,
+                "its weights, a safetensors file"),
+    TEXT_OPTION("teacher", teacher, COMMAND_DISTILL, COMMAND_DISTILL, "FILE", NULL,
+                "the teacher's weights, a safetensors file"),
+    TEXT_OPTION("teacher", teacher, COMMAND_COMPARE, 0, "FILE", NULL,
+                "the teacher's weights; without it, one is trained once and kept in --out-dir"),
+    TEXT_OPTION("teacher-model", teacher_model, STUDENTS, STUDENTS, "NAME", NULL,
+                "the teacher's network"),
+    INT_OPTION("teacher-epochs", teacher_epochs, COMMAND_COMPARE, "N", NULL, 1, 100000,
+               "how long a teacher is trained that is not there yet (default: as --epochs)"),
+    {.name = "loss", .kind = OPTION_CHOICE, .commands = COMMAND_DISTILL, .required = COMMAND_DISTILL,
+     .offset = AT(loss.kind), .value = "NAME", .choices = loss_names, .help = "what the student learns from"},
+    TEXT_OPTION("losses", losses, COMMAND_COMPARE, 0, "LIST", "ce,kd,dkd,gdkd",
+                "the losses to compare; a loss may carry options of its own, as in gdkd:k=3:w2=4"),
+    TEXT_OPTION("seeds", seeds, COMMAND_COMPARE, 0, "LIST", "1,2", "a student for each of them"),
+    INT_OPTION("epochs", epochs, LEARNING, "N", "10", 1, 100000, "passes over the training images"),
+    TEXT_OPTION("out", out, ONE_RUN, ONE_RUN, "FILE", NULL,
+                "where the weights go after every epoch, a safetensors file"),
+    TEXT_OPTION("log", log, ONE_RUN, 0, "FILE", NULL,
+                "where the CSV goes, a row per epoch (default: as --out, with .csv)"),
+    TEXT_OPTION("out-dir", out_dir, COMMAND_COMPARE, 0, "DIR", "gdkd-compare",
+                "where weights, CSVs and report.html go"),
+
+    REAL_OPTION("temperature", loss.temperature, STUDENTS, NULL, 0.01, 1000,
+                "T of both softmaxes (default 4)"),
+    INT_OPTION("k", loss.k, STUDENTS, "N", NULL, 1, 1000000,
+               "gdkd, gdkd3: classes in the top group (default 5; gdkd3: 4)"),
+    REAL_OPTION("w0", loss.w0, STUDENTS, NULL, 0, 1e6, "gdkd, gdkd3: weight of the high term (default 1)"),
+    REAL_OPTION("w1", loss.w1, STUDENTS, NULL, 0, 1e6, "gdkd, gdkd3: weight of the top group's term (default 1)"),
+    REAL_OPTION("w2", loss.w2, STUDENTS, NULL, 0, 1e6, "gdkd, gdkd3: weight of the other classes' term (default 8)"),
+    REAL_OPTION("alpha", loss.alpha, STUDENTS, NULL, 0, 1e6, "dkd: weight of the target's term (default 1)"),
+    REAL_OPTION("beta", loss.beta, STUDENTS, NULL, 0, 1e6, "dkd: weight of the other classes' term (default 8)"),
+    REAL_OPTION("warmup", loss.warmup, STUDENTS, NULL, 0, 1e6,
+                "epochs over which the distillation's weight rises to its full value (default 20; kd: 0)"),
+    REAL_OPTION("ce-weight", loss.ce_weight, STUDENTS, NULL, 0, 1e6,
+                "weight of the cross-entropy (default 1; kd: 0.1)"),
+    REAL_OPTION("kd-weight", loss.kd_weight, STUDENTS, NULL, 0, 1e6,
+                "weight of the distillation (default 1; kd: 0.9)"),
+
+    INT_OPTION("batch", batch, ALL, "N", "64", 1, 4096, "images per step"),
+    REAL_OPTION("lr", lr, LEARNING, "0.05", 1e-9, 100, "learning rate of the first epoch"),
+    {.name = "schedule", .kind = OPTION_CHOICE, .commands = LEARNING, .offset = AT(schedule), .value = "NAME",
+     .initial = "cosine", .choices = schedule_names,
+     .help = "how it falls, epoch by epoch; step: a tenth after 5/8, 6/8 and 7/8 of the epochs"},
+    REAL_OPTION("lr-min", lr_min, LEARNING, "0", 0, 100, "where the cosine would end"),
+    REAL_OPTION("momentum", momentum, LEARNING, "0.9", 0, 1, "of SGD"),
+    REAL_OPTION("weight-decay", weight_decay, LEARNING, "5e-4", 0, 1, "of SGD"),
+    {.name = "seed", .kind = OPTION_SEED, .commands = ONE_RUN, .offset = AT(seed), .value = "N", .initial = "1",
+     .help = "of the first weights, the order of the images and their augmentation"},
+    {.name = "seed", .kind = OPTION_SEED, .commands = COMMAND_COMPARE, .offset = AT(seed), .value = "N",
+     .initial = "1", .help = "of a teacher that is not there yet"},
+    INT_OPTION("threads", threads, ALL, "N", "0", 0, 4096, "0: one per core"),
+    INT_OPTION("limit", limit, ALL, "N", "0", 0, 1000000000,
+               "use the first N images of the training set and of the test set; 0: all"),
+    {.name = "quiet", .kind = OPTION_FLAG, .commands = ALL, .offset = AT(quiet),
+     .help = "no progress on stderr, results and errors only"},
+    {0},
+};
+// clang-format on
+
+void settings_init(settings *s) {
+    *s = (settings){0};
+    s->loss = (loss_settings){.kind = LOSS_CE,
+                              .temperature = NAN,
+                              .w0 = NAN,
+                              .w1 = NAN,
+                              .w2 = NAN,
+                              .alpha = NAN,
+                              .beta = NAN,
+                              .warmup = NAN,
+                              .ce_weight = NAN,
+                              .kd_weight = NAN};
+}
+
+static bool check_model(const char *option_name, const char *name, error_line *e) {
+    const char *const *names = model_names();
+    size_t count = 0;
+    for (; names[count]; count++)
+        if (strcmp(names[count], name) == 0) return true;
+    const char *near = nearest_word(name, names, count);
+    if (near)
+        return error_usage(e, "--%s %s: unknown model; did you mean %s?", option_name, name, near);
+    return error_usage(e, "--%s %s: unknown model; gdkd-distill --help lists them", option_name,
+                       name);
+}
+
+bool settings_check(const settings *s, error_line *e) {
+    if (s->lr_min > s->lr) return error_usage(e, "--lr-min %g is above --lr %g", s->lr_min, s->lr);
+    return check_model("model", s->model, e) &&
+           (!s->teacher_model || check_model("teacher-model", s->teacher_model, e));
+}

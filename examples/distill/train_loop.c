@@ -1,0 +1,191 @@
+#include "train_loop.h"
+
+#include "clock.h"
+#include "evaluate.h"
+#include "loader.h"
+#include "progress.h"
+#include "stop.h"
+#include "weights.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+// What a run works with, all of it made before the first step.
+typedef struct {
+    const training *t;
+    model *student;
+    criterion *loss;
+    loader *train, *test;
+    float *logits, *teacher_logits, *grad; // [batch][classes]
+    progress bar;
+} workplace;
+
+// Sums over the images of an epoch.
+typedef struct {
+    double terms[TERMS];
+    long right, images;
+    double library_seconds;
+} tally;
+
+model *model_for(const char *name, const dataset *d, const image_set *images, int max_batch,
+                 bool learns, error_line *e) {
+    const model_shape shape = {.channels = images->channels,
+                               .height = images->height,
+                               .width = images->width,
+                               .classes = d->classes,
+                               .max_batch = max_batch,
+                               .training = learns};
+    const char *fault = NULL;
+    model *m = model_create(name, &shape, &fault);
+    if (!m) error_set(e, "the model %s cannot be made: %s", name, fault);
+    return m;
+}
+
+void training_fingerprint(const char *recipe, int epochs, char *text, size_t size) {
+    snprintf(text, size, "%s; finished epochs %d", recipe, epochs);
+}
+
+// --- One epoch -----------------------------------------------------------------------------------
+
+static bool train_batch(workplace *w, const image_batch *b, int epoch, double lr, tally *sum,
+                        error_line *e) {
+    const training *t = w->t;
+    const int classes = t->data->classes;
+    double terms[TERMS];
+    model_forward(w->student, b->images, b->count, true, w->logits);
+    if (t->teacher) model_forward(t->teacher, b->images, b->count, false, w->teacher_logits);
+    const double begun = clock_seconds();
+    if (!criterion_apply(w->loss, w->logits, t->teacher ? w->teacher_logits : NULL, b->labels,
+                         b->count, epoch, w->grad, terms, e))
+        return false;
+    sum->library_seconds += clock_seconds() - begun;
+    model_backward(w->student, w->grad);
+    model_step(w->student, (float)lr, (float)t->momentum, (float)t->weight_decay);
+    for (int i = 0; i < TERMS; i++) sum->terms[i] += terms[i] * b->count;
+    for (int i = 0; i < b->count; i++)
+        sum->right += target_rank(w->logits + (ptrdiff_t)i * classes, classes, b->labels[i]) == 0;
+    sum->images += b->count;
+    return true;
+}
+
+// False with EXIT_INTERRUPTED when a stop was requested.
+static bool train_epoch(workplace *w, int epoch, epoch_record *record, error_line *e) {
+    tally sum = {0};
+    const image_batch *b;
+    const double begun = clock_seconds();
+    record->lr = schedule_lr(&w->t->rate, epoch);
+    loader_begin(w->train, epoch);
+    for (int done = 1; (b = loader_next(w->train)); done++) {
+        if (stop_requested()) return error_interrupted(e, "interrupted");
+        if (!train_batch(w, b, epoch, record->lr, &sum, e)) return false;
+        progress_update(&w->bar, epoch, done, sum.terms[TERM_TOTAL] / (double)sum.images,
+                        100.0 * (double)sum.right / (double)sum.images);
+    }
+    record->seconds = clock_seconds() - begun;
+    for (int i = 0; i < TERMS; i++) record->terms[i] = sum.terms[i] / (double)sum.images;
+    record->train_top1 = 100.0 * (double)sum.right / (double)sum.images;
+    record->library_share = sum.library_seconds / record->seconds;
+    return true;
+}
+
+static bool test_epoch(workplace *w, int epoch, epoch_record *record, error_line *e) {
+    const double begun = clock_seconds();
+    progress_testing(&w->bar, epoch);
+    const accuracy a = evaluate(w->student, w->test, w->t->data->classes, w->logits);
+    if (stop_requested()) return error_interrupted(e, "interrupted");
+    record->test_top1 = a.top1;
+    record->test_top5 = a.top5;
+    record->test_seconds = clock_seconds() - begun;
+    return true;
+}
+
+static bool save_epoch(const workplace *w, const run_log *log, error_line *e) {
+    const training *t = w->t;
+    char classes[16], fingerprint[700];
+    snprintf(classes, sizeof classes, "%d", t->data->classes);
+    training_fingerprint(t->recipe, log->count, fingerprint, sizeof fingerprint);
+    const safetensors_note notes[] = {
+        {"format", "pt"},           {"model", t->model},       {"num_classes", classes},
+        {"dataset", t->data->name}, {"training", fingerprint},
+    };
+    return weights_save(w->student, t->out, notes, sizeof notes / sizeof *notes, e) &&
+           run_log_write(log, t->csv, e);
+}
+
+static void report_epoch(workplace *w, const run_log *log) {
+    const epoch_record *r = run_log_last(log);
+    progress_line(
+        &w->bar,
+        "%s epoch %d/%d: loss %.4f, train top-1 %.2f %%, test top-1 %.2f %%, top-5 %.2f %%, %.1f s",
+        w->bar.label, log->count, w->t->rate.epochs, r->terms[TERM_TOTAL], r->train_top1,
+        r->test_top1, r->test_top5, r->seconds);
+}
+
+// A network that broke in the last steps of an epoch never replaces the one on disk.
+static bool check_epoch(const workplace *w, int epoch, error_line *e) {
+    const char *broken = weights_nonfinite(w->student);
+    return !broken ||
+           error_set(
+               e, "tensor %s is not finite after epoch %d: training has diverged; try a lower --lr",
+               broken, epoch);
+}
+
+// --- The run -------------------------------------------------------------------------------------
+
+static bool furnish(workplace *w, error_line *e) {
+    const training *t = w->t;
+    const size_t numbers = (size_t)t->batch * (size_t)t->data->classes;
+    w->logits = malloc(numbers * sizeof(float));
+    w->teacher_logits = malloc(numbers * sizeof(float));
+    w->grad = malloc(numbers * sizeof(float));
+    if (!w->logits || !w->teacher_logits || !w->grad) return error_memory(e, "the logits");
+    w->student = model_for(t->model, t->data, &t->data->train, t->batch, true, e);
+    if (!w->student) return false;
+    w->loss = criterion_create(&t->loss, t->batch, t->data->classes, e);
+    if (!w->loss) return false;
+    w->train = loader_create(t->data, DATASET_TRAIN, t->batch, t->seed, e);
+    if (!w->train) return false;
+    w->test = loader_create(t->data, DATASET_TEST, t->batch, t->seed, e);
+    return w->test != NULL;
+}
+
+static void clear_out(workplace *w) {
+    loader_free(w->test);
+    loader_free(w->train);
+    criterion_free(w->loss);
+    model_free(w->student);
+    free(w->grad);
+    free(w->teacher_logits);
+    free(w->logits);
+}
+
+static bool run_epochs(workplace *w, run_log *log, error_line *e) {
+    const training *t = w->t;
+    model_init(w->student, t->seed);
+    progress_begin(&w->bar, t->label, t->rate.epochs, loader_batches(w->train), t->quiet);
+    for (int epoch = 1; epoch <= t->rate.epochs; epoch++) {
+        epoch_record *record = &log->epochs[epoch - 1];
+        if (!train_epoch(w, epoch, record, e) || !check_epoch(w, epoch, e) ||
+            !test_epoch(w, epoch, record, e))
+            return false;
+        log->count = epoch;
+        if (!save_epoch(w, log, e)) return false;
+        report_epoch(w, log);
+    }
+    return true;
+}
+
+bool training_run(const training *t, run_log *log, error_line *e) {
+    workplace w = {.t = t};
+    const bool fine = furnish(&w, e) && run_epochs(&w, log, e);
+    progress_end(&w.bar);
+    clear_out(&w);
+    if (fine || e->status != EXIT_INTERRUPTED) return fine;
+    if (log->count == 0)
+        return error_interrupted(
+            e, "interrupted in the first epoch of %s: nothing was written to %s", t->label, t->out);
+    return error_interrupted(e,
+                             "interrupted in epoch %d of %s: the weights after epoch %d are in %s",
+                             log->count + 1, t->label, log->count, t->out);
+}

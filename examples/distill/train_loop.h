@@ -1,0 +1,40 @@
+// One training run: epochs over the training images, a test after each, weights and CSV on disk
+// after each.
+#ifndef DISTILL_TRAIN_LOOP_H
+#define DISTILL_TRAIN_LOOP_H
+
+#include "criterion.h"
+#include "dataset.h"
+#include "model.h"
+#include "run_log.h"
+#include "schedule.h"
+
+typedef struct {
+    const char *label; // for the progress
+    const dataset *data;
+    const char *model; // name of the network that learns
+    model *teacher;    // NULL when the loss needs none
+    loss_settings loss;
+    schedule rate;
+    double momentum, weight_decay;
+    int batch;
+    uint64_t seed;
+    const char *out;    // weights
+    const char *csv;    // log
+    const char *recipe; // what the weights depend on, in words; goes into their file
+    bool quiet;
+} training;
+
+// *log, initialised for rate.epochs, holds the finished epochs, also on failure. A run that was
+// interrupted fails with EXIT_INTERRUPTED and a line that says what is on disk.
+bool training_run(const training *t, run_log *log, error_line *e);
+
+// A network for the images and classes of a data set; NULL on failure.
+model *model_for(const char *name, const dataset *d, const image_set *images, int max_batch,
+                 bool learns, error_line *e);
+
+// `recipe` with a finished number of epochs, as it stands in the file: a run that was cut short
+// differs.
+void training_fingerprint(const char *recipe, int epochs, char *text, size_t size);
+
+#endif

@@ -1,0 +1,272 @@
+// Reading data sets: small files made here, whole and damaged.
+#include "dataset.h"
+#include "test_files.h"
+
+#include <zlib.h>
+
+enum { SIDE = 4, IMAGES = 5, PIXELS = SIDE * SIDE };
+
+static uint8_t images_file[16 + IMAGES * PIXELS], labels_file[8 + IMAGES];
+static error_line e;
+
+static void make_idx(void) {
+    static const uint8_t images_header[16] = {0, 0, 8, 3,    0, 0, 0, IMAGES,
+                                              0, 0, 0, SIDE, 0, 0, 0, SIDE};
+    static const uint8_t labels_header[8] = {0, 0, 8, 1, 0, 0, 0, IMAGES};
+    memcpy(images_file, images_header, sizeof images_header);
+    memcpy(labels_file, labels_header, sizeof labels_header);
+    for (int i = 0; i < IMAGES * PIXELS; i++) images_file[16 + i] = (uint8_t)(3 * i);
+    for (int i = 0; i < IMAGES; i++) labels_file[8 + i] = (uint8_t)(9 - i);
+}
+
+static void write_idx(void) {
+    test_write("t10k-images-idx3-ubyte", images_file, sizeof images_file);
+    test_write("t10k-labels-idx1-ubyte", labels_file, sizeof labels_file);
+}
+
+static void setup(void) {
+    test_folder_make();
+    make_idx();
+}
+
+static bool open_test(dataset *d, const char *name, size_t limit) {
+    char specification[128];
+    snprintf(specification, sizeof specification, "%s:%s", name, test_folder);
+    return dataset_open(d, specification, DATASET_TEST, limit, &e);
+}
+
+static void refuses(const char *name, const char *words) {
+    dataset d;
+    ck_assert(!open_test(&d, name, 0));
+    ASSERT_SAYS(e, words);
+    ASSERT_SAYS(e, test_folder);
+    ck_assert_int_eq(e.status, EXIT_RUNTIME);
+    ck_assert_ptr_null(strchr(e.text, '\n'));
+    ck_assert_ptr_null(d.test.pixels);
+}
+
+START_TEST(idx_is_read) {
+    dataset d;
+    write_idx();
+    ck_assert_msg(open_test(&d, "fashion-mnist", 0), "%s", e.text);
+    ck_assert_int_eq(d.classes, 10);
+    ck_assert_uint_eq(d.test.count, IMAGES);
+    ck_assert_int_eq(d.test.channels, 1);
+    ck_assert_int_eq(d.test.height, SIDE);
+    ck_assert_mem_eq(d.test.pixels, images_file + 16, IMAGES * PIXELS);
+    for (int i = 0; i < IMAGES; i++) ck_assert_int_eq(d.test.labels[i], 9 - i);
+    ck_assert_uint_eq(d.train.count, 0); // not asked for, not read: its files are not there
+    dataset_close(&d);
+}
+END_TEST
+
+START_TEST(limit_cuts) {
+    dataset d;
+    write_idx();
+    ck_assert_msg(open_test(&d, "fashion-mnist", 3), "%s", e.text);
+    ck_assert_uint_eq(d.test.count, 3);
+    ck_assert_int_eq(d.test.labels[2], 7);
+    dataset_close(&d);
+}
+END_TEST
+
+static void write_gz(const char *name, const void *bytes, unsigned size) {
+    gzFile file = gzopen(test_path(name), "wb");
+    ck_assert_int_eq(gzwrite(file, bytes, size), (int)size);
+    gzclose(file);
+}
+
+START_TEST(gzipped_idx_is_read) {
+    dataset d;
+    write_gz("t10k-images-idx3-ubyte.gz", images_file, sizeof images_file);
+    write_gz("t10k-labels-idx1-ubyte.gz", labels_file, sizeof labels_file);
+    ck_assert_msg(open_test(&d, "fashion-mnist", 0), "%s", e.text);
+    ck_assert_mem_eq(d.test.pixels, images_file + 16, IMAGES * PIXELS);
+    dataset_close(&d);
+}
+END_TEST
+
+START_TEST(cut_gzip_is_refused) {
+    uint8_t bytes[4096];
+    write_gz("t10k-images-idx3-ubyte.gz", images_file, sizeof images_file);
+    FILE *file = fopen(test_path("t10k-images-idx3-ubyte.gz"), "rb");
+    const size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    test_write("t10k-images-idx3-ubyte.gz", bytes, size / 2);
+    refuses("fashion-mnist", "t10k-images-idx3-ubyte.gz");
+}
+END_TEST
+
+START_TEST(cut_images_are_refused) {
+    write_idx();
+    test_write("t10k-images-idx3-ubyte", images_file, sizeof images_file - 1);
+    refuses("fashion-mnist", "ends too early");
+}
+END_TEST
+
+START_TEST(cut_header_is_refused) {
+    write_idx();
+    test_write("t10k-images-idx3-ubyte", images_file, 10);
+    refuses("fashion-mnist", "10 of 16 bytes of the header");
+}
+END_TEST
+
+START_TEST(cut_labels_are_refused) {
+    write_idx();
+    test_write("t10k-labels-idx1-ubyte", labels_file, sizeof labels_file - 1);
+    refuses("fashion-mnist", "t10k-labels-idx1-ubyte ends too early");
+}
+END_TEST
+
+START_TEST(long_file_is_refused) {
+    images_file[7] = IMAGES - 1;
+    labels_file[7] = IMAGES - 1;
+    write_idx();
+    refuses("fashion-mnist", "longer than its header says");
+}
+END_TEST
+
+START_TEST(wrong_magic_is_refused) {
+    images_file[3] = 1;
+    write_idx();
+    refuses("fashion-mnist", "magic 0x00000801, expected 0x00000803");
+}
+END_TEST
+
+START_TEST(zero_sides_are_refused) {
+    images_file[11] = 0;
+    write_idx();
+    refuses("fashion-mnist", "its images are 0 x 4");
+}
+END_TEST
+
+START_TEST(label_count_must_match) {
+    labels_file[7] = IMAGES + 1;
+    write_idx();
+    refuses("fashion-mnist", "6 labels for 5 images");
+}
+END_TEST
+
+START_TEST(label_out_of_range_is_refused) {
+    labels_file[8 + 2] = 10;
+    write_idx();
+    refuses("fashion-mnist", "label 10 of image 2 is out of range 0 to 9");
+}
+END_TEST
+
+START_TEST(missing_files_say_where_to_get_them) {
+    refuses("fashion-mnist", "apt install dataset-fashion-mnist");
+    refuses("cifar100", "cifar-100-binary");
+}
+END_TEST
+
+START_TEST(unknown_data_set_is_a_usage_error) {
+    dataset d;
+    ck_assert(!dataset_open(&d, "mnist", DATASET_TEST, 0, &e));
+    ck_assert_int_eq(e.status, EXIT_USAGE);
+    ASSERT_SAYS(e, "fashion-mnist[:DIR]");
+    ck_assert(!dataset_open(&d, "cifar10", DATASET_TEST, 0, &e));
+    ASSERT_SAYS(e, "cifar10:DIR");
+}
+END_TEST
+
+// --- CIFAR ---------------------------------------------------------------------------------------
+
+enum { CIFAR_PIXELS = 3072 };
+static uint8_t records[3 * (2 + CIFAR_PIXELS)];
+
+// Pixel j of image i is a function of both, so that a shifted read shows.
+static size_t make_cifar(int label_bytes, int first_label) {
+    uint8_t *at = records;
+    for (int i = 0; i < 3; i++) {
+        if (label_bytes == 2) *at++ = 19;
+        *at++ = (uint8_t)(first_label + i);
+        for (int j = 0; j < CIFAR_PIXELS; j++) *at++ = (uint8_t)(7 * j + 31 * i);
+    }
+    return (size_t)(at - records);
+}
+
+START_TEST(cifar100_is_read) {
+    dataset d;
+    test_write("test.bin", records, make_cifar(2, 97));
+    ck_assert_msg(open_test(&d, "cifar100", 0), "%s", e.text);
+    ck_assert_int_eq(d.classes, 100);
+    ck_assert_uint_eq(d.test.count, 3);
+    ck_assert_int_eq(d.test.channels, 3);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(d.test.labels[i], 97 + i); // the fine label
+        for (int j = 0; j < CIFAR_PIXELS; j++)
+            ck_assert_int_eq(d.test.pixels[i * CIFAR_PIXELS + j], (uint8_t)(7 * j + 31 * i));
+    }
+    dataset_close(&d);
+}
+END_TEST
+
+START_TEST(cifar10_joins_its_training_files) {
+    dataset d;
+    char specification[128], name[32];
+    for (int i = 1; i <= 5; i++) {
+        snprintf(name, sizeof name, "data_batch_%d.bin", i);
+        test_write(name, records, make_cifar(1, i));
+    }
+    snprintf(specification, sizeof specification, "cifar10:%s", test_folder);
+    ck_assert_msg(dataset_open(&d, specification, DATASET_TRAIN, 0, &e), "%s", e.text);
+    ck_assert_uint_eq(d.train.count, 15);
+    for (int i = 0; i < 15; i++) ck_assert_int_eq(d.train.labels[i], 1 + i / 3 + i % 3);
+    dataset_close(&d);
+    ck_assert(dataset_open(&d, specification, DATASET_TRAIN, 4, &e));
+    ck_assert_uint_eq(d.train.count, 4);
+    dataset_close(&d);
+    unlink(test_path("data_batch_4.bin"));
+    ck_assert(!dataset_open(&d, specification, DATASET_TRAIN, 0, &e));
+    ASSERT_SAYS(e, "data_batch_4.bin");
+}
+END_TEST
+
+START_TEST(cut_cifar_is_refused) {
+    test_write("test.bin", records, make_cifar(2, 0) - 1);
+    refuses("cifar100", "3073 of 3074 bytes of a record");
+    test_write("test.bin", records, 0);
+    refuses("cifar100", "is empty");
+}
+END_TEST
+
+START_TEST(cifar_label_out_of_range_is_refused) {
+    test_write("test_batch.bin", records, make_cifar(1, 8));
+    refuses("cifar10", "label 10 of record 2 is out of range 0 to 9");
+    test_write("test.bin", records, make_cifar(2, 98));
+    refuses("cifar100", "label 100 of record 2");
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("data");
+    TCase *idx = tcase_create("idx"), *cifar = tcase_create("cifar");
+    tcase_add_checked_fixture(idx, setup, test_folder_remove);
+    tcase_add_checked_fixture(cifar, setup, test_folder_remove);
+    tcase_add_test(idx, idx_is_read);
+    tcase_add_test(idx, limit_cuts);
+    tcase_add_test(idx, gzipped_idx_is_read);
+    tcase_add_test(idx, cut_gzip_is_refused);
+    tcase_add_test(idx, cut_images_are_refused);
+    tcase_add_test(idx, cut_header_is_refused);
+    tcase_add_test(idx, cut_labels_are_refused);
+    tcase_add_test(idx, long_file_is_refused);
+    tcase_add_test(idx, wrong_magic_is_refused);
+    tcase_add_test(idx, zero_sides_are_refused);
+    tcase_add_test(idx, label_count_must_match);
+    tcase_add_test(idx, label_out_of_range_is_refused);
+    tcase_add_test(idx, missing_files_say_where_to_get_them);
+    tcase_add_test(idx, unknown_data_set_is_a_usage_error);
+    tcase_add_test(cifar, cifar100_is_read);
+    tcase_add_test(cifar, cifar10_joins_its_training_files);
+    tcase_add_test(cifar, cut_cifar_is_refused);
+    tcase_add_test(cifar, cifar_label_out_of_range_is_refused);
+    suite_add_tcase(suite, idx);
+    suite_add_tcase(suite, cifar);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

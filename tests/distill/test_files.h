@@ -1,0 +1,55 @@
+// A folder for a test's files.
+#ifndef TEST_FILES_H
+#define TEST_FILES_H
+
+#include <check.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char test_folder[64];
+
+static inline void test_folder_make(void) {
+    snprintf(test_folder, sizeof test_folder, "/tmp/gdkd-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(test_folder));
+}
+
+// test_folder/name, in one of two buffers that take turns.
+static inline const char *test_path(const char *name) {
+    static char paths[2][384];
+    static int turn;
+    turn = !turn;
+    snprintf(paths[turn], sizeof paths[turn], "%s/%s", test_folder, name);
+    return paths[turn];
+}
+
+static inline int test_folder_count(void) {
+    DIR *folder = opendir(test_folder);
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(folder));) count += entry->d_name[0] != '.';
+    closedir(folder);
+    return count;
+}
+
+static inline void test_folder_remove(void) {
+    DIR *folder = opendir(test_folder);
+    for (struct dirent *entry; (entry = readdir(folder));)
+        if (entry->d_name[0] != '.') unlink(test_path(entry->d_name));
+    closedir(folder);
+    rmdir(test_folder);
+}
+
+static inline void test_write(const char *name, const void *bytes, size_t size) {
+    FILE *file = fopen(test_path(name), "wb");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);
+    fclose(file);
+}
+
+// The error line holds these words.
+#define ASSERT_SAYS(e, words)                                                                      \
+    ck_assert_msg(strstr((e).text, words) != NULL, "'%s' does not say '%s'", (e).text, words)
+
+#endif
