@@ -36,8 +36,7 @@ static inline void draw_map(const criterion *c, const block *b, int lane, const 
     }
 }
 
-// --- Standardisation: y = (x - mean) / (1e-7 + std), in a group or over the row
-// -------------------------
+// --- Standardisation: y = (x - mean) / (1e-7 + std), in a group or over the row ------------------
 
 static const double standard_epsilon = 1e-7; // the reference's
 
@@ -116,8 +115,7 @@ static inline void standardise_backward(const criterion *c, const double *x, con
     }
 }
 
-// --- The stages
-// -------------------------------------------------------------------------------------------
+// --- The stages ----------------------------------------------------------------------------------
 
 // The logits of the low terms: the row's own, or the standardised ones.
 static inline const double *low_student(const criterion *c, const scratch *x) {
