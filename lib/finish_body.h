@@ -136,7 +136,8 @@ static inline void finish_low(const criterion *c, block *b, int g, int l, vec q,
 
     vec w = v_mul(v_splat(c->w_low[g]), m);
     vec with_t = v_only(d.has_t, v_mul(w, v_splat(c->forward_share)));
-    mask settled = m_and(d.has_s, v_lt(d.reverse, v_splat((real)INFINITY)));
+    // log_ratio is infinite where one of the models has nothing in the group.
+    mask settled = m_and(d.has_s, m_and(d.has_t, v_lt(d.reverse, v_splat((real)INFINITY))));
     vec with_s = v_only(settled, v_mul(w, v_splat(c->reverse_share)));
     vec pull = v_only(settled, v_mul(with_s, v_add(d.log_ratio, d.reverse)));
     vec per_s = v_only(d.has_s, v_div(row->f, s)), per_t = v_only(d.has_t, v_div(row->f, t));
