@@ -302,9 +302,9 @@ typedef struct gdkd_result {
     int32_t accumulate;
     // want_norms: 1 fills the grad_norm_ fields. All is then done in double, several times slower.
     int32_t want_norms;
-    // grad: receives d total / d student, in the student's type and layout; NULL: loss alone. It may
-    // be the student's buffer itself (same pointer and stride, accumulate 0), but must not overlap
-    // it, or the teacher's, in any other way.
+    // grad: receives d total / d student, in the student's type and layout; NULL: loss alone. It
+    // may be the student's buffer itself (same pointer and stride, accumulate 0), but must not
+    // overlap it, or the teacher's, in any other way.
     void *grad;
     // grad_stride: elements from one outer to the next; 0: classes * inner. Those between the end
     // of an outer and the stride are not touched.
