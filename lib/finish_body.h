@@ -43,16 +43,16 @@ OP vec finite_or_0(vec a) {
     return v_only(v_lt(v_lowest(), a), a);
 }
 
-// The logarithms of each group's share of the whole, and the shares: P_g of the student, Q_g of the
-// teacher.
+// Each group's share of the whole (P_g of the student, Q_g of the teacher), its logarithm, and that
+// of its sum.
 typedef struct {
-    vec log[MAX_GROUPS], value[MAX_GROUPS];
+    vec value[MAX_GROUPS], log[MAX_GROUPS], log_sum[MAX_GROUPS];
 } v_shares;
 
 static inline void shares(const criterion *c, real inv_t, lanes *ref, lanes *sum, int l,
                           v_shares *out) {
     const v_scale plain = v_scale_of(&c->ce64);
-    vec base = v_lowest(), top = v_lowest(), total = v_splat(0);
+    vec base = v_lowest(), total = v_splat(0), distance[MAX_GROUPS];
     mask there[MAX_GROUPS];
     for (int g = 0; g < c->groups; g++) {
         there[g] = v_positive(v_load(&sum[g][l]));
@@ -60,18 +60,19 @@ static inline void shares(const criterion *c, real inv_t, lanes *ref, lanes *sum
     }
     base = finite_or_0(base);
     for (int g = 0; g < c->groups; g++) {
-        vec x = v_mul(v_sub(v_load(&ref[g][l]), base), v_splat(inv_t));
-        out->log[g] = v_select(there[g], v_add(v_log(v_load(&sum[g][l])), x), v_lowest());
-        top = v_max(top, out->log[g]);
+        distance[g] = v_mul(v_sub(v_load(&ref[g][l]), base), v_splat(inv_t));
+        vec whole = v_mul(v_load(&sum[g][l]), v_whole(v_exp(distance[g], plain)));
+        out->value[g] = v_only(there[g], whole);
+        total = v_add(total, out->value[g]);
     }
-    top = finite_or_0(top);
-    for (int g = 0; g < c->groups; g++)
-        total = v_add(total, v_whole(v_exp(v_sub(out->log[g], top), plain)));
-    total = v_add(top, v_log(total));
+    const vec log_total = v_log(total), one = v_splat(1);
+    const vec part = v_div(one, v_select(v_positive(total), total, one));
     for (int g = 0; g < c->groups; g++) {
-        vec a = v_min(v_splat(0), v_sub(out->log[g], total)); // 0 is exceeded by rounding only
-        out->log[g] = v_select(there[g], a, v_lowest());
-        out->value[g] = v_only(there[g], v_whole(v_exp(a, plain)));
+        out->log_sum[g] = v_log(v_load(&sum[g][l]));
+        vec log = v_sub(v_add(out->log_sum[g], distance[g]), log_total);
+        log = v_min(v_splat(0), log); // 0 is exceeded by rounding only
+        out->log[g] = v_select(there[g], log, v_lowest());
+        out->value[g] = v_mul(out->value[g], part);
     }
 }
 
@@ -102,11 +103,11 @@ typedef struct {
     mask has_s, has_t;
 } divergences;
 
-static inline divergences divergences_of(const criterion *c, const group_sums *sums, int g, int l) {
+static inline divergences divergences_of(const criterion *c, const group_sums *sums, int g, int l,
+                                         vec log_ratio) {
     const vec s = v_load(&sums->sum_s[g][l]), t = v_load(&sums->sum_t[g][l]);
     const vec infinite = v_splat((real)INFINITY), inv_t = v_splat(c->inv_t);
-    divergences d = {v_splat(0), v_splat(0), v_sub(v_log(s), v_log(t)), v_positive(s),
-                     v_positive(t)};
+    divergences d = {v_splat(0), v_splat(0), log_ratio, v_positive(s), v_positive(t)};
     if (c->forward) {
         vec mean = v_mul(v_div(v_load(&sums->dot_t[g][l]), t), inv_t);
         d.forward = v_only(d.has_t, v_select(d.has_s, v_sub(d.log_ratio, mean), infinite));
@@ -120,11 +121,11 @@ static inline divergences divergences_of(const criterion *c, const group_sums *s
 
 // One group's low term; adds its coefficients to those of the high term, which may lie in the same
 // place.
-static inline void finish_low(const criterion *c, block *b, int g, int l, vec q,
+static inline void finish_low(const criterion *c, block *b, int g, int l, vec q, vec log_ratio,
                               const row_factors *row) {
     group_sums *sums = &b->low_sums;
     const vec s = v_load(&sums->sum_s[g][l]), t = v_load(&sums->sum_t[g][l]);
-    const divergences d = divergences_of(c, sums, g, l);
+    const divergences d = divergences_of(c, sums, g, l, log_ratio);
     vec m = c->mass_scaled >> g & 1U ? q : v_splat(1);
     if (c->table_weighted >> g & 1U) m = v_mul(m, row->weight);
     vec term = v_splat(0);
@@ -135,7 +136,8 @@ static inline void finish_low(const criterion *c, block *b, int g, int l, vec q,
 
     vec w = v_mul(v_splat(c->w_low[g]), m);
     vec with_t = v_only(d.has_t, v_mul(w, v_splat(c->forward_share)));
-    mask settled = m_and(d.has_s, v_lt(d.reverse, v_splat((real)INFINITY)));
+    // log_ratio is infinite where one of the models has nothing in the group.
+    mask settled = m_and(d.has_s, m_and(d.has_t, v_lt(d.reverse, v_splat((real)INFINITY))));
     vec with_s = v_only(settled, v_mul(w, v_splat(c->reverse_share)));
     vec pull = v_only(settled, v_mul(with_s, v_add(d.log_ratio, d.reverse)));
     vec per_s = v_only(d.has_s, v_div(row->f, s)), per_t = v_only(d.has_t, v_div(row->f, t));
@@ -170,7 +172,11 @@ static inline void finish_kd(const criterion *c, block *b, int l, const row_fact
         }
         v_store(&b->low[g][l], v_splat(0));
         if (c->w_low[g] == 0) continue;
-        finish_low(c, b, g, l, q.value[g], row);
+        vec log_ratio = v_sub(p.log_sum[g], q.log_sum[g]);
+        if (split)
+            log_ratio = v_sub(v_log(v_load(&b->low_sums.sum_s[g][l])),
+                              v_log(v_load(&b->low_sums.sum_t[g][l])));
+        finish_low(c, b, g, l, q.value[g], log_ratio, row);
         kd = v_add(kd, v_mul(v_splat(c->w_low[g]), v_load(&b->low[g][l])));
     }
     if (with_high) kd = v_add(v_mul(v_splat(c->w_high), high), kd);

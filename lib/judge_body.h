@@ -42,6 +42,28 @@ OP vec magnitude(vec term, vec unit) {
     return v_select(v_lt(unit, term), term, root);
 }
 
+// The student's mean of d / T, relative to the reference point, which may lie far from where its
+// weight is. A reverse term is what remains of it after the subtraction of a logarithm; so is the
+// factor p_i (log p_i - log q_i - low) of its gradient, whose error is that of d alone.
+static inline vec mean_ratio(const criterion *c, const group_sums *sums, int g, int l) {
+    const vec s = v_load(&sums->sum_s[g][l]), dot = v_load(&sums->dot_s[g][l]);
+    return v_only(v_positive(s), v_mul(v_div(dot, s), v_splat(c->inv_t)));
+}
+
+static inline mask reverse_is_precise(const criterion *c, const block *b, int l) {
+    mask good = m_all();
+    for (int g = 0; c->reverse && g < c->groups; g++) {
+        if (c->w_low[g] == 0) continue;
+        const group_sums *sums = &b->low_sums;
+        const vec s = v_load(&sums->sum_s[g][l]), t = v_load(&sums->sum_t[g][l]);
+        const vec mean = mean_ratio(c, sums, g, l);
+        const vec low = v_abs(v_sub(mean, v_sub(v_log(s), v_log(t))));
+        const vec allowed = v_mul(v_splat(4), magnitude(low, v_splat(1)));
+        good = m_and(good, m_or(v_eq(s, v_splat(0)), v_le(v_abs(mean), allowed)));
+    }
+    return good;
+}
+
 static inline mask precise(const criterion *c, const block *b, int l) {
     const real float_error = 7e-8, promised = 3e-7;
     vec size = v_splat(0), error = v_splat(0);
@@ -61,6 +83,7 @@ static inline mask precise(const criterion *c, const block *b, int l) {
         if (c->mass_scaled >> g & 1U) unit = v_mul(unit, v_load(&b->teacher_mass[g][l]));
         if (c->table_weighted >> g & 1U) unit = v_mul(unit, v_abs(v_load(&b->low_weight[l])));
         size = v_fma(w, magnitude(v_abs(v_load(&b->low[g][l])), unit), size);
+        if (c->reverse) unit = v_fma(unit, v_abs(mean_ratio(c, &b->low_sums, g, l)), unit);
         error = v_fma(w, v_only(v_positive(v_load(&b->low_sums.sum_t[g][l])), unit), error);
     }
     return v_le(v_mul(v_splat(float_error), error), v_mul(v_splat(promised), size));
@@ -69,6 +92,7 @@ static inline mask precise(const criterion *c, const block *b, int l) {
 static void judge(const criterion *c, block *b) {
     for (int l = 0; l < b->rows; l += LANES) {
         mask good = m_and(in_range(c, b, l), precise(c, b, l));
+        good = m_and(good, reverse_is_precise(c, b, l));
         b->refused |= ~m_bits(good) << l & b->used & ((1U << LANES) - 1U) << l;
     }
 }
