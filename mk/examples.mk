@@ -6,7 +6,8 @@ TRAINER_OBJ  := $(TRAINER_SRC:%.c=$(O)/obj/%.o)
 TRAINER_LIB  := $(filter-out %/main.o,$(TRAINER_OBJ))
 TRAINER_PKGS := openblas zlib libcjson
 # Asked for only when a recipe needs it: `make deps` must work before the packages are there.
-TRAINER_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(TRAINER_PKGS))
+# -isystem: their headers are not ours to lint.
+TRAINER_CFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(TRAINER_PKGS)))
 TRAINER_LIBS   = $(shell $(PKG_CONFIG) --libs $(TRAINER_PKGS)) -lm
 
 # The network's kernels are compiled once per instruction set, as the library's are (mk/lib.mk); their

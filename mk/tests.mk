@@ -26,3 +26,11 @@ $(TRAINER_TESTS): $(O)/tests/%: $(O)/obj/tests/%.o $(TRAINER_LIB) $(O)/lib/libgd
 
 check: $(LIB_TESTS) $(TRAINER_TESTS) ## Build and run the tests
 	@mk/run-tests.sh $^
+
+# The trainer as a user meets it.
+.PHONY: check-cli
+check-cli: $(O)/bin/gdkd-distill
+	@echo '== distill/cli.sh'
+	@tests/distill/cli.sh $<
+
+check: check-cli

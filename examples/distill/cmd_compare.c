@@ -209,8 +209,8 @@ static bool compare(comparison *c, error_line *e) {
         !make_folder(s->out_dir, e) || !prepare_results(c, e) || !find_teacher(c, e))
         return false;
     const bool fine = run_students(c, e);
-    printf("teacher %s: top-1 %.2f %%, top-5 %.2f %%\n\n", s->teacher_model,
-           c->teacher_accuracy.top1, c->teacher_accuracy.top5);
+    printf("teacher %s: top-1 %.2f %%, top-5 %.2f %%\n", s->teacher_model, c->teacher_accuracy.top1,
+           c->teacher_accuracy.top5);
     summary_print(c->results, c->variant_count, stdout);
     if (fine) printf("\nreport: %s/report.html\n", s->out_dir);
     return fine;

@@ -8,6 +8,7 @@
 
 bool safe_file_begin(safe_file *file, const char *path, error_line *e) {
     struct stat status;
+    file->stream = NULL;
     // Renaming over a device or a folder would do more than was asked for.
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
         return error_set(e, "%s is not a regular file; name another", path);

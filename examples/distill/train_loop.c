@@ -115,11 +115,9 @@ static bool save_epoch(const workplace *w, const run_log *log, error_line *e) {
 
 static void report_epoch(workplace *w, const run_log *log) {
     const epoch_record *r = run_log_last(log);
-    progress_line(
-        &w->bar,
-        "%s epoch %d/%d: loss %.4f, train top-1 %.2f %%, test top-1 %.2f %%, top-5 %.2f %%, %.1f s",
-        w->bar.label, log->count, w->t->rate.epochs, r->terms[TERM_TOTAL], r->train_top1,
-        r->test_top1, r->test_top5, r->seconds);
+    progress_line(&w->bar, "%s epoch %d/%d: loss %.4f, top-1 train %.2f %%, test %.2f %%, %.1f s",
+                  w->bar.label, log->count, w->t->rate.epochs, r->terms[TERM_TOTAL], r->train_top1,
+                  r->test_top1, r->seconds);
 }
 
 // A network that broke in the last steps of an epoch never replaces the one on disk.
