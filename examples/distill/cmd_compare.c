@@ -87,7 +87,7 @@ static bool test_teacher(comparison *c, error_line *e) {
     loader *images = loader_create(&c->data, DATASET_TEST, c->s->batch, 0, e);
     float *logits = malloc((size_t)c->s->batch * (size_t)c->data.classes * sizeof *logits);
     const bool fine = images && (logits || error_memory(e, "the logits"));
-    if (fine) c->teacher_accuracy = evaluate(c->teacher, images, c->data.classes, logits);
+    if (fine) c->teacher_accuracy = evaluate(c->teacher, images, c->data.classes, logits, NULL);
     free(logits);
     loader_free(images);
     return fine &&

@@ -40,6 +40,8 @@ const option settings_options[] = {
                 "the network (the student); gdkd-distill --help lists them"),
     TEXT_OPTION("weights", weights, COMMAND_EVAL, COMMAND_EVAL, "FILE", NULL,
                 "its weights, a safetensors file"),
+    TEXT_OPTION("logits", logits, COMMAND_EVAL, 0, "FILE", NULL,
+                "writes the logits there too: float32, images x classes, in NumPy's format (.npy)"),
     TEXT_OPTION("teacher", teacher, COMMAND_DISTILL, COMMAND_DISTILL, "FILE", NULL,
                 "the teacher's weights, a safetensors file"),
     TEXT_OPTION("teacher", teacher, COMMAND_COMPARE, 0, "FILE", NULL,

@@ -92,7 +92,7 @@ static bool train_epoch(workplace *w, int epoch, epoch_record *record, error_lin
 static bool test_epoch(workplace *w, int epoch, epoch_record *record, error_line *e) {
     const double begun = clock_seconds();
     progress_testing(&w->bar, epoch);
-    const accuracy a = evaluate(w->student, w->test, w->t->data->classes, w->logits);
+    const accuracy a = evaluate(w->student, w->test, w->t->data->classes, w->logits, NULL);
     if (stop_requested()) return error_interrupted(e, "interrupted");
     record->test_top1 = a.top1;
     record->test_top5 = a.top5;

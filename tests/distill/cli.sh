@@ -98,6 +98,10 @@ check 'top5 on a line of its own' grep -qE '^top5 [0-9]+\.[0-9]{2}$' "$folder/re
 check 'evaluation agrees with the CSV' \
     test "$(sed -n 's/^top1 //p' "$folder/result")" = "$(awk -F, 'NR == 2 {printf "%.2f", $10}' "$folder/t.csv")"
 
+check 'logits' "$program" eval --data "$data" --model resnet8 --weights "$folder/t.safetensors" --logits "$folder/l.npy"
+images=$(($(wc -c < "$folder/data/t10k-labels-idx1-ubyte") - 8))
+check 'a row of ten logits for each image' test "$(wc -c < "$folder/l.npy")" = $((128 + images * 10 * 4))
+
 expect 1 'looks like a resnet8' eval --data "$data" --model resnet20 --weights "$folder/t.safetensors"
 head -c 20000 "$folder/t.safetensors" > "$folder/cut.safetensors"
 expect 1 'the file is cut off' eval --data "$data" --model resnet8 --weights "$folder/cut.safetensors"
