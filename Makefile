@@ -62,6 +62,7 @@ endef
 
 include mk/lib.mk
 include mk/examples.mk
+include mk/bench.mk
 include mk/tests.mk
 include mk/demo.mk
 include mk/deps.mk

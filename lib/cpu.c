@@ -26,9 +26,11 @@ static uint64_t saved_state(void) {
 
 static int32_t detect(void) {
     uint32_t a, b, c, d;
-    const uint32_t fma = 1U << 12, osxsave = 1U << 27, avx = 1U << 28, f16c = 1U << 29;
+    const uint32_t fma = 1U << 12, popcnt = 1U << 23, osxsave = 1U << 27, avx = 1U << 28,
+                   f16c = 1U << 29;
+    const uint32_t needed = fma | popcnt | osxsave | avx | f16c;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return GDKD_ISA_SCALAR;
-    if ((c & (fma | osxsave | avx | f16c)) != (fma | osxsave | avx | f16c)) return GDKD_ISA_SCALAR;
+    if ((c & needed) != needed) return GDKD_ISA_SCALAR;
     const uint64_t state = saved_state(), ymm = 0x6,
                    zmm = 0xE6; // XMM, YMM; opmask and both parts of ZMM
     if ((state & ymm) != ymm || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return GDKD_ISA_SCALAR;

@@ -1,208 +1,235 @@
 // From the sums of a block to the terms of its rows and the coefficients of their gradient, in
-// double.
-//
-// Plain C without branches, one loop over the lanes per line of mathematics, so that the compiler
-// makes vectors of it; compiled once per instruction set, with the same bits everywhere, since
-// nothing is contracted. In the letters of docs/math.md:
+// double, with one row per lane. In the letters of docs/math.md:
 //     a_g = log sum_s + ref_s / T,  b_g likewise,  log P_g = a_g - A,  log Q_g = b_g - B
 //     log p_i - log q_i = d / T - (log sum_s - log sum_t)
+// Special values take no branch: a group or row that is not there is masked out.
 #ifndef GDKD_FINISH_BODY_H
 #define GDKD_FINISH_BODY_H
 
-#include "kernel.h"
+#include "exp2.h"
+#include "sums_body.h"
 
-#include <math.h>
-#include <string.h>
-
-#define FOR_LANES for (int l = 0; l < BLOCK_ROWS; l++)
-
-static inline double from_bits(uint64_t bits) {
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-static inline uint64_t to_bits(double x) {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-// log x for x normal, 0 (gives -inf) or NaN. x = 2^e m, m in [sqrt(1/2), sqrt 2); with
-// u = (m - 1) / (m + 1), log m = 2 (u + u^3 / 3 + u^5 / 5 + ...), |u| < 0.172.
-static inline double plain_log(double x) {
-    const uint64_t root_half = 0x3FE6A09E667F3BCD, one = 0x3FF0000000000000;
-    uint64_t shifted = to_bits(x) + (one - root_half), biased = shifted >> 52;
-    double m = from_bits(to_bits(x) - (biased << 52) + one);
-    // The integer as a double: in the low bits of 2^52, from which 2^52 and the bias go off again.
-    double e = from_bits(biased | 0x4330000000000000) - (4503599627370496.0 + 1023.0);
-    double u = (m - 1) / (m + 1), z = u * u, series = 2.0 / 21;
-    series = series * z + 2.0 / 19;
-    series = series * z + 2.0 / 17;
-    series = series * z + 2.0 / 15;
-    series = series * z + 2.0 / 13;
-    series = series * z + 2.0 / 11;
-    series = series * z + 2.0 / 9;
-    series = series * z + 2.0 / 7;
-    series = series * z + 2.0 / 5;
-    series = series * z + 2.0 / 3;
+// log x for x normal, 0 (gives -inf) or NaN. x = 2^e m; with u = (m - 1) / (m + 1),
+// log m = 2 (u + u^3 / 3 + u^5 / 5 + ...), |u| < 0.172: the term after the last is below 2^-58 of
+// the sum.
+OP vec v_log(vec x) {
+    vec m, e = v_exponent(x, &m), one = v_splat(1);
+    vec u = v_div(v_sub(m, one), v_add(m, one)), z = v_mul(u, u), series = v_splat(2.0 / 21);
+    for (int k = 19; k >= 3; k -= 2) series = v_fma(series, z, v_splat(2.0 / k));
     // log 2 in two parts, the first with 21 zero bits at its end, so that its product with e is
     // exact.
-    double log = e * 0x1.62e42fee00000p-1 + (2 * u + (u * z * series + e * 0x1.a39ef35793c76p-33));
-    return x > 0 ? log : x * 0 - (double)INFINITY;
+    vec small = v_fma(e, v_splat(0x1.a39ef35793c76p-33), v_mul(v_mul(u, z), series));
+    vec log = v_fma(e, v_splat(0x1.62e42fee00000p-1), v_add(v_add(u, u), small));
+    vec nothing = v_sub(v_mul(x, v_splat(0)), v_splat((real)INFINITY)); // -inf for 0, NaN for NaN
+    return v_select(v_lt(v_splat(0), x), log, nothing);
 }
 
-// exp x for x <= 0 (or NaN), 0 below -708. The polynomial is exp2.h's, of degree 11.
-static inline double plain_exp(double x) {
-    double y = x < -800 ? -800 : x;
-    const double magic = 6755399441055744.0 + 1023.0;
-    double shifted = y * 1.4426950408889634 + magic, n = shifted - magic;
-    double f = (y - n * 0x1.62e42fee00000p-1) - n * 0x1.a39ef35793c76p-33;
-    // Taylor's coefficients: the 13th term is below 2^-55 of the sum for |f| <= log(2) / 2.
-    double p = 1.0 / 6227020800;
-    p = p * f + 1.0 / 479001600;
-    p = p * f + 1.0 / 39916800;
-    p = p * f + 1.0 / 3628800;
-    p = p * f + 1.0 / 362880;
-    p = p * f + 1.0 / 40320;
-    p = p * f + 1.0 / 5040;
-    p = p * f + 1.0 / 720;
-    p = p * f + 1.0 / 120;
-    p = p * f + 1.0 / 24;
-    p = p * f + 1.0 / 6;
-    p = p * f + 0.5;
-    p = p * f + 1;
-    p = p * f + 1;
-    double power = from_bits(to_bits(shifted) << 52);
-    return y < -708 ? 0 : p * power;
+OP vec v_neg(vec a) {
+    return v_sub(v_splat(0), a);
+}
+OP vec v_abs(vec a) {
+    return v_max(a, v_neg(a));
+}
+OP vec v_only(mask m, vec a) {
+    return v_select(m, a, v_splat(0));
+} // a, or 0 outside m
+OP mask v_positive(vec a) {
+    return v_lt(v_splat(0), a);
+}
+OP vec v_lowest(void) {
+    return v_splat(-(real)INFINITY);
+}
+OP vec finite_or_0(vec a) {
+    return v_only(v_lt(v_lowest(), a), a);
 }
 
-// log of each group's share of the whole, and the share: P_g of the student, Q_g of the teacher.
-static inline void shares(const criterion *c, double inv_t, lanes *ref, lanes *sum,
-                          lanes *log_share, lanes *share) {
-    lanes base, top, total;
-    FOR_LANES {
-        base[l] = -(double)INFINITY;
-        for (int g = 0; g < c->groups; g++) {
-            double r = sum[g][l] > 0 ? ref[g][l] : -(double)INFINITY;
-            base[l] = base[l] > r ? base[l] : r;
+// Each group's share of the whole (P_g of the student, Q_g of the teacher), its logarithm, and that
+// of its sum.
+typedef struct {
+    vec value[MAX_GROUPS], log[MAX_GROUPS], log_sum[MAX_GROUPS];
+} v_shares;
+
+static inline void shares(const criterion *c, real inv_t, lanes *ref, lanes *sum, int l,
+                          v_shares *out) {
+    const v_scale plain = v_scale_of(&c->ce64);
+    vec base = v_lowest(), total = v_splat(0), distance[MAX_GROUPS];
+    mask there[MAX_GROUPS];
+    for (int g = 0; g < c->groups; g++) {
+        there[g] = v_positive(v_load(&sum[g][l]));
+        base = v_max(base, v_select(there[g], v_load(&ref[g][l]), v_lowest()));
+    }
+    base = finite_or_0(base);
+    for (int g = 0; g < c->groups; g++) {
+        distance[g] = v_mul(v_sub(v_load(&ref[g][l]), base), v_splat(inv_t));
+        vec whole = v_mul(v_load(&sum[g][l]), v_whole(v_exp(distance[g], plain)));
+        out->value[g] = v_only(there[g], whole);
+        total = v_add(total, out->value[g]);
+    }
+    const vec log_total = v_log(total), one = v_splat(1);
+    const vec part = v_div(one, v_select(v_positive(total), total, one));
+    for (int g = 0; g < c->groups; g++) {
+        out->log_sum[g] = v_log(v_load(&sum[g][l]));
+        vec log = v_sub(v_add(out->log_sum[g], distance[g]), log_total);
+        log = v_min(v_splat(0), log); // 0 is exceeded by rounding only
+        out->log[g] = v_select(there[g], log, v_lowest());
+        out->value[g] = v_mul(out->value[g], part);
+    }
+}
+
+// What a row contributes besides its sums.
+typedef struct {
+    vec f;      // the gradient's common factor
+    vec weight; // of the low terms, from the caller's table
+    vec broken; // NaN where the row has no distribution to speak of, else 0
+} row_factors;
+
+// One group's part of the high term.
+static inline vec finish_high(const criterion *c, group_sums *sums, int g, int l, vec log_p,
+                              vec log_q, vec p, vec q, const row_factors *row) {
+    const vec s = v_load(&sums->sum_s[g][l]);
+    const mask has_s = v_positive(s), has_t = v_positive(v_load(&sums->sum_t[g][l]));
+    vec term = v_mul(q, v_sub(log_q, log_p));
+    term = v_only(has_t, v_select(has_s, term, v_splat((real)INFINITY)));
+    vec pull = v_mul(v_splat(c->w_high), v_sub(p, q));
+    v_store(&sums->c_s[g][l], v_add(v_only(has_s, v_mul(v_div(row->f, s), pull)), row->broken));
+    v_store(&sums->c_t[g][l], row->broken);
+    v_store(&sums->c_d[g][l], v_splat(0));
+    return v_mul(v_splat(c->factor), term);
+}
+
+// The divergences of one group, before their weights.
+typedef struct {
+    vec forward, reverse, log_ratio;
+    mask has_s, has_t;
+} divergences;
+
+static inline divergences divergences_of(const criterion *c, const group_sums *sums, int g, int l,
+                                         vec log_ratio) {
+    const vec s = v_load(&sums->sum_s[g][l]), t = v_load(&sums->sum_t[g][l]);
+    const vec infinite = v_splat((real)INFINITY), inv_t = v_splat(c->inv_t);
+    divergences d = {v_splat(0), v_splat(0), log_ratio, v_positive(s), v_positive(t)};
+    if (c->forward) {
+        vec mean = v_mul(v_div(v_load(&sums->dot_t[g][l]), t), inv_t);
+        d.forward = v_only(d.has_t, v_select(d.has_s, v_sub(d.log_ratio, mean), infinite));
+    }
+    if (c->reverse) {
+        vec mean = v_mul(v_div(v_load(&sums->dot_s[g][l]), s), inv_t);
+        d.reverse = v_only(d.has_s, v_select(d.has_t, v_sub(mean, d.log_ratio), infinite));
+    }
+    return d;
+}
+
+// One group's low term; adds its coefficients to those of the high term, which may lie in the same
+// place.
+static inline void finish_low(const criterion *c, block *b, int g, int l, vec q, vec log_ratio,
+                              const row_factors *row) {
+    group_sums *sums = &b->low_sums;
+    const vec s = v_load(&sums->sum_s[g][l]), t = v_load(&sums->sum_t[g][l]);
+    const divergences d = divergences_of(c, sums, g, l, log_ratio);
+    vec m = c->mass_scaled >> g & 1U ? q : v_splat(1);
+    if (c->table_weighted >> g & 1U) m = v_mul(m, row->weight);
+    vec term = v_splat(0);
+    if (c->forward) term = v_mul(v_splat(c->forward_share), d.forward);
+    if (c->reverse) term = v_add(term, v_mul(v_splat(c->reverse_share), d.reverse));
+    const mask counts = m_andnot(v_eq(m, v_splat(0)), m_all()); // 0 times infinity is 0 here
+    v_store(&b->low[g][l], v_only(counts, v_mul(v_mul(v_splat(c->factor), m), term)));
+
+    vec w = v_mul(v_splat(c->w_low[g]), m);
+    vec with_t = v_only(d.has_t, v_mul(w, v_splat(c->forward_share)));
+    // log_ratio is infinite where one of the models has nothing in the group.
+    mask settled = m_and(d.has_s, m_and(d.has_t, v_lt(d.reverse, v_splat((real)INFINITY))));
+    vec with_s = v_only(settled, v_mul(w, v_splat(c->reverse_share)));
+    vec pull = v_only(settled, v_mul(with_s, v_add(d.log_ratio, d.reverse)));
+    vec per_s = v_only(d.has_s, v_div(row->f, s)), per_t = v_only(d.has_t, v_div(row->f, t));
+    v_store(&sums->c_s[g][l], v_add(v_load(&sums->c_s[g][l]), v_mul(per_s, v_sub(with_t, pull))));
+    v_store(&sums->c_t[g][l], v_add(v_load(&sums->c_t[g][l]), v_mul(per_t, with_t)));
+    v_store(&sums->c_d[g][l], v_mul(v_mul(per_s, with_s), v_splat(c->inv_t)));
+}
+
+static inline void finish_kd(const criterion *c, block *b, int l, const row_factors *row) {
+    const bool split = c->split_high, with_high = c->groups > 1 && c->w_high != 0;
+    group_sums *sums = split ? &b->high_sums : &b->low_sums;
+    v_shares p, q;
+    shares(c, c->inv_t, sums->ref_s, sums->sum_s, l, &p);
+    shares(c, c->inv_tt, sums->ref_t, sums->sum_t, l, &q);
+    vec high = v_splat(0), kd = v_splat(0);
+    for (int g = 0; g < c->groups; g++) {
+        v_store(&b->student_mass[g][l], p.value[g]);
+        v_store(&b->teacher_mass[g][l], q.value[g]);
+        if (with_high) {
+            vec part = finish_high(c, sums, g, l, p.log[g], q.log[g], p.value[g], q.value[g], row);
+            high = v_add(high, part);
         }
-        base[l] = base[l] > -(double)INFINITY ? base[l] : 0;
-    }
-    FOR_LANES {
-        top[l] = -(double)INFINITY;
-        for (int g = 0; g < c->groups; g++) {
-            double a = plain_log(sum[g][l]) + (ref[g][l] - base[l]) * inv_t;
-            log_share[g][l] = sum[g][l] > 0 ? a : -(double)INFINITY;
-            top[l] = top[l] > log_share[g][l] ? top[l] : log_share[g][l];
+        if (!with_high || split) {
+            v_store(&b->low_sums.c_s[g][l], row->broken);
+            v_store(&b->low_sums.c_t[g][l], row->broken);
+            v_store(&b->low_sums.c_d[g][l], v_splat(0));
         }
-        top[l] = top[l] > -(double)INFINITY ? top[l] : 0;
-        total[l] = 0;
-    }
-    for (int g = 0; g < c->groups; g++) FOR_LANES total[l] += plain_exp(log_share[g][l] - top[l]);
-    FOR_LANES total[l] = top[l] + plain_log(total[l]);
-    for (int g = 0; g < c->groups; g++) FOR_LANES {
-            double a = log_share[g][l] - total[l];
-            log_share[g][l] = sum[g][l] > 0 ? a : -(double)INFINITY;
-            share[g][l] = sum[g][l] > 0 ? plain_exp(a < 0 ? a : a * 0) : 0;
+        if (!with_high && split) {
+            v_store(&b->high_sums.c_s[g][l], v_splat(0));
+            v_store(&b->high_sums.c_t[g][l], v_splat(0));
+            v_store(&b->high_sums.c_d[g][l], v_splat(0));
         }
-}
-
-// What one group adds: its part of the high term, its low term and its coefficients.
-static inline void finish_group(const criterion *c, block *b, int g, const lanes log_p,
-                                const lanes log_q) {
-    const double infinite = (double)INFINITY, w = c->w_low[g];
-    const double scaled = (double)(c->mass_scaled >> g & 1U),
-                 listed = (double)(c->table_weighted >> g & 1U);
-    const double w_high = c->groups > 1 ? c->w_high : 0;
-    group_sums *low = &b->low_sums, *high = c->split_high ? &b->high_sums : low;
-    FOR_LANES {
-        double s = high->sum_s[g][l], t = high->sum_t[g][l];
-        double p = b->student_mass[g][l], q = b->teacher_mass[g][l];
-        double term = t > 0 ? (s > 0 ? q * (log_q[l] - log_p[l]) : infinite) : 0;
-        b->high[l] += w_high != 0 ? c->factor * term : 0;
-        double f = b->grad_scale[l] * c->kd_weight * c->factor * c->inv_t;
-        high->c_s[g][l] = s > 0 && w_high != 0 ? f / s * (w_high * (p - q)) : 0;
-        high->c_t[g][l] = high->c_d[g][l] = 0;
+        v_store(&b->low[g][l], v_splat(0));
+        if (c->w_low[g] == 0) continue;
+        vec log_ratio = v_sub(p.log_sum[g], q.log_sum[g]);
+        if (split)
+            log_ratio = v_sub(v_log(v_load(&b->low_sums.sum_s[g][l])),
+                              v_log(v_load(&b->low_sums.sum_t[g][l])));
+        finish_low(c, b, g, l, q.value[g], log_ratio, row);
+        kd = v_add(kd, v_mul(v_splat(c->w_low[g]), v_load(&b->low[g][l])));
     }
-    FOR_LANES {
-        double s = low->sum_s[g][l], t = low->sum_t[g][l];
-        double log_ratio = plain_log(s) - plain_log(t);
-        double forward = c->forward && t > 0
-                             ? (s > 0 ? log_ratio - low->dot_t[g][l] / t * c->inv_t : infinite)
-                             : 0;
-        double reverse = c->reverse && s > 0
-                             ? (t > 0 ? low->dot_s[g][l] / s * c->inv_t - log_ratio : infinite)
-                             : 0;
-        double m = (scaled != 0 ? b->teacher_mass[g][l] : 1) * (listed != 0 ? b->low_weight[l] : 1);
-        double term = (c->forward ? c->forward_share * forward : 0) +
-                      (c->reverse ? c->reverse_share * reverse : 0);
-        b->low[g][l] = w != 0 && m != 0 ? c->factor * m * term : 0;
+    if (with_high) kd = v_add(v_mul(v_splat(c->w_high), high), kd);
+    v_store(&b->high[l], high);
+    v_store(&b->kd[l], v_add(kd, row->broken));
+}
 
-        double f = b->grad_scale[l] * c->kd_weight * c->factor * c->inv_t;
-        double with_t = t > 0 ? w * m * c->forward_share : 0;
-        double with_s = s > 0 && reverse < infinite ? w * m * c->reverse_share : 0;
-        double pull = with_s != 0 ? with_s * (log_ratio + reverse) : 0;
-        double c_s = s > 0 ? f / s * (with_t - pull) : 0;
-        low->c_s[g][l] = high == low ? low->c_s[g][l] + c_s : c_s;
-        low->c_t[g][l] = t > 0 ? f / t * with_t : 0;
-        low->c_d[g][l] = s > 0 ? f / s * with_s * c->inv_t : 0;
+static inline void finish_ce(const criterion *c, block *b, int l, vec broken) {
+    const real e = c->label_smoothing;
+    const vec sum = v_load(&b->sum_ce[l]), num = v_load(&b->num_ce[l]);
+    const mask any = v_positive(num), none = v_eq(sum, v_splat(0));
+    vec mean = v_only(any, v_div(v_load(&b->lin_ce[l]), num));
+    vec at_target = e < 1 ? v_mul(v_splat(1 - e), v_load(&b->target_ce[l])) : v_splat(0);
+    vec ce = v_sub(v_log(sum), v_fma(v_splat(e), mean, at_target));
+    v_store(&b->ce[l], v_select(v_eq(at_target, v_lowest()), v_splat((real)INFINITY), ce));
+    vec f = v_mul(v_load(&b->grad_scale[l]), v_splat(c->ce_weight));
+    v_store(&b->c_ce[l], v_add(v_select(none, v_splat(0), v_div(f, sum)), broken));
+    v_store(&b->c_flat[l], v_only(any, v_div(v_mul(f, v_splat(e)), num)));
+    v_store(&b->c_hot[l], v_mul(f, v_splat(1 - e)));
+}
+
+// A row with a NaN or +inf has sums that are no numbers; one whose teacher has no class, but whose
+// student has, has no distribution to learn from.
+static inline vec find_broken(const criterion *c, const block *b, int l) {
+    vec students = v_splat(0), teachers = v_splat(0);
+    for (int g = 0; g < c->groups; g++) {
+        students = v_add(students, v_load(&b->low_sums.sum_s[g][l]));
+        teachers = v_add(teachers, v_load(&b->low_sums.sum_t[g][l]));
     }
+    vec sums = v_add(students, teachers);
+    if (c->ce) sums = v_add(sums, v_load(&b->sum_ce[l]));
+    mask headless = m_and(v_eq(teachers, v_splat(0)), v_positive(students));
+    return v_add(v_only(headless, v_splat((real)NAN)), v_sub(sums, sums));
 }
 
-static inline void finish_kd(const criterion *c, block *b) {
-    lanes log_p[MAX_GROUPS], log_q[MAX_GROUPS];
-    group_sums *sums = c->split_high ? &b->high_sums : &b->low_sums;
-    shares(c, c->inv_t, sums->ref_s, sums->sum_s, log_p, b->student_mass);
-    shares(c, c->inv_tt, sums->ref_t, sums->sum_t, log_q, b->teacher_mass);
-    for (int g = 0; g < c->groups; g++) finish_group(c, b, g, log_p[g], log_q[g]);
-    FOR_LANES b->kd[l] = c->groups > 1 && c->w_high != 0 ? c->w_high * b->high[l] : 0;
-    for (int g = 0; g < c->groups; g++)
-        FOR_LANES b->kd[l] += c->w_low[g] != 0 ? c->w_low[g] * b->low[g][l] : 0;
-}
-
-static inline void finish_ce(const criterion *c, block *b) {
-    const double e = c->label_smoothing;
-    FOR_LANES {
-        double mean = b->num_ce[l] > 0 ? b->lin_ce[l] / b->num_ce[l] : 0;
-        double at_target = e < 1 ? (1 - e) * b->target_ce[l] : 0;
-        double ce = plain_log(b->sum_ce[l]) - (at_target + e * mean);
-        b->ce[l] = at_target == -(double)INFINITY ? (double)INFINITY : ce;
-        double f = b->grad_scale[l] * c->ce_weight;
-        b->c_ce[l] = b->sum_ce[l] > 0 || b->sum_ce[l] != b->sum_ce[l] ? f / b->sum_ce[l] : 0;
-        b->c_flat[l] = b->num_ce[l] > 0 ? f * e / b->num_ce[l] : 0;
-        b->c_hot[l] = f * (1 - e);
+static inline void finish_lanes(const criterion *c, block *b, int l) {
+    const real common = c->kd_weight * c->factor * c->inv_t;
+    const row_factors row = {v_mul(v_load(&b->grad_scale[l]), v_splat(common)),
+                             v_load(&b->low_weight[l]), find_broken(c, b, l)};
+    vec loss = row.broken;
+    if (c->kd) {
+        finish_kd(c, b, l, &row);
+        loss = v_add(loss, v_mul(v_splat(c->kd_weight), v_load(&b->kd[l])));
     }
-}
-
-// NaN in every lane whose row has no distribution to speak of, 0 in the others.
-static inline void find_broken(const criterion *c, const block *b, lanes broken) {
-    lanes students, teachers;
-    FOR_LANES students[l] = teachers[l] = 0;
-    for (int g = 0; g < c->groups; g++) FOR_LANES {
-            students[l] += b->low_sums.sum_s[g][l];
-            teachers[l] += b->low_sums.sum_t[g][l];
-        }
-    FOR_LANES {
-        double headless = c->groups > 0 && teachers[l] == 0 && students[l] > 0 ? (double)NAN : 0;
-        double sums = students[l] + teachers[l] + (c->ce ? b->sum_ce[l] : 0);
-        broken[l] = headless + (sums - sums);
+    if (c->ce) {
+        finish_ce(c, b, l, row.broken);
+        loss = v_add(loss, v_mul(v_splat(c->ce_weight), v_load(&b->ce[l])));
     }
+    v_store(&b->loss[l], loss);
 }
 
-static inline void finish_rows(const criterion *c, block *b) {
-    lanes broken;
-    find_broken(c, b, broken);
-    FOR_LANES b->high[l] = b->kd[l] = b->ce[l] = 0;
-    if (c->kd) finish_kd(c, b);
-    if (c->ce) finish_ce(c, b);
-    FOR_LANES b->loss[l] =
-        broken[l] + (c->kd ? c->kd_weight * b->kd[l] : 0) + (c->ce ? c->ce_weight * b->ce[l] : 0);
-    for (int g = 0; g < c->groups; g++) FOR_LANES {
-            b->low_sums.c_s[g][l] += broken[l];
-            b->low_sums.c_t[g][l] += broken[l];
-        }
-    if (c->ce) FOR_LANES b->c_ce[l] += broken[l];
-    if (c->kd) FOR_LANES b->kd[l] += broken[l];
+static void finish(const criterion *c, block *b) {
+    for (int l = 0; l < b->rows; l += LANES) finish_lanes(c, b, l);
 }
 
 #endif

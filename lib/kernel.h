@@ -148,11 +148,13 @@ const kernels *gdkd_kernels(int32_t isa);
 extern const kernels gdkd_kernels_scalar, gdkd_kernels_avx2, gdkd_kernels_avx512;
 
 // The double halves of the tables.
-void gdkd_exact_sums_scalar(const criterion *c, block *b, int lane, const scratch *x);
-void gdkd_exact_sums_avx2(const criterion *c, block *b, int lane, const scratch *x);
-void gdkd_exact_sums_avx512(const criterion *c, block *b, int lane, const scratch *x);
-void gdkd_exact_gradient_scalar(const criterion *c, block *b, int lane, const scratch *x);
-void gdkd_exact_gradient_avx2(const criterion *c, block *b, int lane, const scratch *x);
-void gdkd_exact_gradient_avx512(const criterion *c, block *b, int lane, const scratch *x);
+#define DOUBLE_STAGES(isa)                                                                         \
+    void gdkd_finish_##isa(const criterion *c, block *b);                                          \
+    void gdkd_judge_##isa(const criterion *c, block *b);                                           \
+    void gdkd_exact_sums_##isa(const criterion *c, block *b, int lane, const scratch *x);          \
+    void gdkd_exact_gradient_##isa(const criterion *c, block *b, int lane, const scratch *x)
+DOUBLE_STAGES(scalar);
+DOUBLE_STAGES(avx2);
+DOUBLE_STAGES(avx512);
 
 #endif

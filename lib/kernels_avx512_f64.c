@@ -1,12 +1,6 @@
 // The double kernels: AVX-512.
 #include "simd/f64_avx512.h"
 
-#include "exact_body.h"
+#define ISA(name) name##_avx512
 
-void gdkd_exact_sums_avx512(const criterion *c, block *b, int lane, const scratch *x) {
-    exact_sums(c, b, lane, x);
-}
-
-void gdkd_exact_gradient_avx512(const criterion *c, block *b, int lane, const scratch *x) {
-    exact_gradient(c, b, lane, x);
-}
+#include "kernels_f64_body.h"

@@ -1,6 +1,5 @@
 // The float kernels of one instruction set: instances of the bodies for each partition. The
 // includer has included the vector operations and defines ISA(name).
-#include "finish_body.h"
 #include "gradient_body.h"
 #include "split_across.h"
 #include "sums_body.h"
@@ -117,81 +116,14 @@ static void across_gradient(const criterion *c, block *b, const scratch *x) {
     }
 }
 
-static void finish(const criterion *c, block *b) {
-    finish_rows(c, b);
-}
-
-// A float sum that left [2^-100, 2^100] has lost terms, or its coefficients will.
-static bool held(double x) {
-    return x > 0x1p-100 && x < 0x1p100;
-}
-
-static void judge_range(const criterion *c, const block *b, lanes good) {
-    const group_sums *p = &b->low_sums;
-    FOR_LANES {
-        double scale = fabs(b->grad_scale[l]);
-        bool ce = !c->ce || (held(b->sum_ce[l]) && fabs(b->lin_ce[l]) < 0x1p100);
-        good[l] = ce && (scale == 0 || (scale > 0x1p-60 && scale < 0x1p60)) ? 1 : 0;
-    }
-    for (int g = 0; g < c->groups; g++) FOR_LANES {
-            double s = p->sum_s[g][l], t = p->sum_t[g][l];
-            double dots =
-                (c->forward ? fabs(p->dot_t[g][l]) : 0) + (c->reverse ? fabs(p->dot_s[g][l]) : 0);
-            double largest = fabs(p->c_s[g][l]) + fabs(p->c_t[g][l]) + fabs(p->c_d[g][l]);
-            bool empty = s == 0 && t == 0;
-            good[l] =
-                empty || (held(s) && held(t) && dots < 0x1p100 && largest < 0x1p100) ? good[l] : 0;
-        }
-}
-
-// Logarithms of float sums are off by about FLOAT_ERROR. The promise is relative to the terms'
-// absolute values, sum_i q_i |log q_i - log p_i|: about the root of a divergence where that is
-// small. A row whose terms are too small for the promise goes the exact way. The high term's error
-// is that of the masses times |P - Q|, at most sqrt(high / 2). See docs/numerics.md for the
-// measurements behind the numbers.
-static double magnitude(double term, double unit) {
-    return term > unit ? term : sqrt(term > 0 ? term * unit : 0);
-}
-
-static void judge_precision(const criterion *c, const block *b, lanes good) {
-    const double float_error = 7e-8, promised = 3e-7;
-    lanes size, error;
-    FOR_LANES {
-        size[l] = c->ce ? fabs(c->ce_weight * b->ce[l]) : 0;
-        error[l] = c->ce ? fabs(c->ce_weight) : 0;
-    }
-    if (c->groups > 1 && c->w_high != 0) FOR_LANES {
-            double w = fabs(c->kd_weight * c->w_high);
-            size[l] += w * fabs(b->high[l]);
-            error[l] += w * (b->high[l] < c->factor ? magnitude(b->high[l], c->factor) : c->factor);
-        }
-    for (int g = 0; g < c->groups; g++) FOR_LANES {
-            double w = fabs(c->kd_weight * c->w_low[g]);
-            double unit = c->factor * (c->mass_scaled >> g & 1U ? b->teacher_mass[g][l] : 1) *
-                          (c->table_weighted >> g & 1U ? fabs(b->low_weight[l]) : 1);
-            bool empty = b->low_sums.sum_t[g][l] == 0;
-            size[l] += w * magnitude(fabs(b->low[g][l]), unit);
-            error[l] += empty ? 0 : w * unit;
-        }
-    FOR_LANES good[l] = float_error * error[l] <= promised * size[l] ? good[l] : 0;
-}
-
-static void judge(const criterion *c, block *b) {
-    lanes good;
-    judge_range(c, b, good);
-    judge_precision(c, b, good);
-    for (int l = 0; l < BLOCK_ROWS; l++)
-        if (good[l] == 0) b->refused |= 1U << l & b->used;
-}
-
 const kernels ISA(gdkd_kernels) = {
     .isa = ISA_NUMBER,
     .rows_sums = rows_sums,
     .rows_gradient = rows_gradient,
     .across_sums = across_sums,
     .across_gradient = across_gradient,
-    .finish = finish,
-    .judge = judge,
+    .finish = ISA(gdkd_finish),
+    .judge = ISA(gdkd_judge),
     .exact_sums = ISA(gdkd_exact_sums),
     .exact_gradient = ISA(gdkd_exact_gradient),
 };

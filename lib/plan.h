@@ -30,6 +30,7 @@ typedef struct {
     int64_t blocks;
     int chunks; // depends on the shape alone, not on the threads
     int threads;
+    int room_threads; // for which a workspace has room: no fewer, whatever the result asks for
     int64_t rows_used;
     double weight_sum; // of the used rows
     double divisor;

@@ -51,16 +51,15 @@ static inline real reached_bound(const real *t, int32_t n, int want, vec sign) {
     real slot[SELECT_SMALL];
     v_store(slot, a);
     v_store(slot + LANES, b);
-    real top[SELECT_SMALL];
-    int count = 0;
+    // The want-th largest is the largest that want slots reach: counted, since a sort would
+    // mispredict.
+    real bound = lowest;
     for (int i = 0; i < SELECT_SMALL; i++) {
-        real x = slot[i] > lowest ? slot[i] : lowest; // a NaN counts as the lowest
-        if (count == want && x <= top[count - 1]) continue;
-        int j = count < want ? count++ : count - 1;
-        for (; j > 0 && top[j - 1] < x; j--) top[j] = top[j - 1];
-        top[j] = x;
+        const vec x = v_splat(slot[i]);
+        int reach = __builtin_popcount(m_bits(v_le(x, a))) + __builtin_popcount(m_bits(v_le(x, b)));
+        bound = reach >= want && slot[i] > bound ? slot[i] : bound;
     }
-    return top[want - 1];
+    return bound;
 }
 
 // The classes whose value reaches the bound, by index. NaNs reach none.
@@ -152,8 +151,7 @@ static inline selection select_class(const real *t, int32_t n, int64_t k, real s
     return s;
 }
 
-// --- Adaptive k
-// -----------------------------------------------------------------------------------------
+// --- Adaptive k ----------------------------------------------------------------------------------
 
 static inline void sift_down(real *heap, int32_t root, int32_t count) {
     real x = heap[root];

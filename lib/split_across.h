@@ -29,9 +29,11 @@ OP void rank_values(const criterion *c, const block *b, int ranks, vec sign, ive
     }
 }
 
-// Each group's reference point in the teacher is known; takes the student's from a class that has
-// it.
-OP void companions(const criterion *c, block *b, int groups) {
+// Each group's reference point in the teacher is known; takes the student's from a class of the
+// group that has it.
+OP void companions(const criterion *c, block *b, int partition, int groups) {
+    const borders at_border = borders_of(ACROSS, b, 0);
+    const mask every = m_all();
     group_sums *p = &b->low_sums;
     vec ref_t[MAX_GROUPS], ref_s[MAX_GROUPS];
     for (int g = 0; g < groups; g++) {
@@ -41,7 +43,10 @@ OP void companions(const criterion *c, block *b, int groups) {
     const real *s = b->s, *t = b->t;
     for (int32_t at = 0; at < c->classes; at++, s += b->s_step, t += b->t_step) {
         vec x = load_lanes(s, b), z = load_lanes(t, b);
-        for (int g = 0; g < groups; g++) ref_s[g] = v_select(v_eq(z, ref_t[g]), x, ref_s[g]);
+        mask m[MAX_GROUPS];
+        members(&at_border, partition, groups, false, z, i_splat(at), NULL, every, false, m);
+        for (int g = 0; g < groups; g++)
+            ref_s[g] = v_select(m_and(m[g], v_eq(z, ref_t[g])), x, ref_s[g]);
     }
     for (int g = 0; g < groups; g++) v_to_doubles(p->ref_s[g], ref_s[g]);
 }
@@ -136,7 +141,7 @@ static inline void split_across_k(const criterion *c, block *b, const scratch *x
         for (int l = 0; l < BLOCK_ROWS; l++)
             if (b->k[l] >= c->classes) b->low_sums.ref_t[0][l] = b->low_sums.ref_t[1][l];
     }
-    companions(c, b, c->groups);
+    companions(c, b, c->partition, c->groups);
 }
 
 static inline void split_across_target(const criterion *c, block *b) {
@@ -148,7 +153,7 @@ static inline void split_across_target(const criterion *c, block *b) {
     rank_values(c, b, 1, v_splat(1), i_load(b->index), rank);
     group_sums *p = &b->low_sums;
     v_to_doubles(p->ref_t[1], rank[0]);
-    companions(c, b, 2); // group 0's comes out wrong and is set below
+    companions(c, b, GDKD_PARTITION_TARGET, 2); // but for group 0, whose class is known
     for (int l = 0; l < BLOCK_ROWS; l++) {
         bool used = b->used >> l & 1U;
         p->ref_s[0][l] = used ? (double)((const real *)b->s)[b->index[l] * b->s_step + l] : 0;
@@ -186,7 +191,7 @@ static inline void split_across(const criterion *c, block *b, const scratch *x) 
         vec rank[1];
         rank_values(c, b, 1, v_splat(1), i_splat(-1), rank);
         v_to_doubles(b->low_sums.ref_t[0], rank[0]);
-        companions(c, b, 1);
+        companions(c, b, GDKD_PARTITION_ALL, 1);
         break;
     }
     case GDKD_PARTITION_TARGET:

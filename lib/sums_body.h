@@ -70,17 +70,17 @@ OP sums_constants sums_setup(const criterion *c, const block *b, const group_sum
 // rows are refused, since their sums are not finite.
 typedef struct {
     vec for_t, for_s; // factors of exp(dt / T_t) and of exp(ds / T)
-} log_ratio;
+} class_ratio;
 
-OP log_ratio ratio_of(vec s, vec t, vec ds, vec dt, vec rho) {
+OP class_ratio ratio_of(vec s, vec t, vec ds, vec dt, vec rho) {
     vec d = v_fnma(dt, rho, ds);
 #ifdef REAL_IS_FLOAT
     (void)s, (void)t;
-    return (log_ratio){d, d};
+    return (class_ratio){d, d};
 #else
     const vec nothing = v_splat((real)-INFINITY), zero = v_splat(0);
     mask no_s = v_eq(s, nothing), no_t = v_eq(t, nothing);
-    return (log_ratio){v_select(no_t, zero, d), v_select(no_s, zero, d)};
+    return (class_ratio){v_select(no_t, zero, d), v_select(no_s, zero, d)};
 #endif
 }
 
@@ -105,7 +105,7 @@ OP void sums_step(const sums_constants *k, sums_state *a, int partition, int gro
         members(&k->at, partition, groups, map_shared, t, i, map, valid, partial, m);
         vec ds = v_sub(s, pick(m, groups, k->ref_s)), dt = v_sub(t, pick(m, groups, k->ref_t));
         v_power es = v_exp(ds, k->student), et = v_exp(dt, k->teacher);
-        log_ratio d = ratio_of(s, t, ds, dt, k->rho);
+        class_ratio d = ratio_of(s, t, ds, dt, k->rho);
         for (int g = 0; g < groups; g++) {
             total_add(&a->s[g], m[g], es);
             total_add(&a->t[g], m[g], et);

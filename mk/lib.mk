@@ -5,8 +5,8 @@ LIB_SRC := $(filter-out lib/kernels_%.c,$(wildcard lib/*.c))
 LIB_SRC += $(wildcard lib/kernels_scalar*.c)
 # Its vectors are wider than registers and never leave a file, so their calling convention does not matter.
 ISA_CFLAGS_scalar := -O2 -Wno-psabi
-ISA_CFLAGS_avx2   := -mavx2 -mfma -mf16c
-ISA_CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mprefer-vector-width=512
+ISA_CFLAGS_avx2   := -mavx2 -mfma -mf16c -mpopcnt
+ISA_CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mpopcnt -mprefer-vector-width=512
 ifneq ($(filter x86_64-%,$(MACHINE)),)
 LIB_SRC += $(wildcard lib/kernels_avx2*.c lib/kernels_avx512*.c)
 endif

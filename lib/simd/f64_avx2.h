@@ -73,6 +73,32 @@ OP vec v_shift_to_exponent(vec a) {
                 _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(a.hi), 52)));
 }
 
+OP vec v_div(vec a, vec b) {
+    return PAIR(vec, _mm256_div_pd(a.lo, b.lo), _mm256_div_pd(a.hi, b.hi));
+}
+OP vec v_sqrt(vec a) {
+    return PAIR(vec, _mm256_sqrt_pd(a.lo), _mm256_sqrt_pd(a.hi));
+}
+// x = 2^e m with m in [sqrt(1/2), sqrt 2), for normal x > 0. e is made a double in the low bits of
+// 2^52, from which 2^52 and the exponent's bias are taken off again.
+OP __m256d exponent_of_four(__m256d x, __m256d *m) {
+    const __m256i one = _mm256_set1_epi64x(0x3FF0000000000000),
+                  root_half = _mm256_set1_epi64x(0x3FE6A09E667F3BCD),
+                  carrier = _mm256_set1_epi64x(0x4330000000000000);
+    __m256i bits = _mm256_castpd_si256(x);
+    __m256i e = _mm256_srli_epi64(_mm256_add_epi64(bits, _mm256_sub_epi64(one, root_half)), 52);
+    *m = _mm256_castsi256_pd(
+        _mm256_add_epi64(_mm256_sub_epi64(bits, _mm256_slli_epi64(e, 52)), one));
+    return _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(e, carrier)),
+                         _mm256_set1_pd(4503599627370496.0 + 1023.0));
+}
+OP vec v_exponent(vec x, vec *m) {
+    vec e;
+    e.lo = exponent_of_four(x.lo, &m->lo);
+    e.hi = exponent_of_four(x.hi, &m->hi);
+    return e;
+}
+
 OP vec v_select(mask m, vec a, vec b) {
     return PAIR(vec, _mm256_blendv_pd(b.lo, a.lo, m.lo), _mm256_blendv_pd(b.hi, a.hi, m.hi));
 }

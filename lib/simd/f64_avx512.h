@@ -60,6 +60,26 @@ OP vec v_shift_to_exponent(vec a) {
     return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(a), 52));
 }
 
+OP vec v_div(vec a, vec b) {
+    return _mm512_div_pd(a, b);
+}
+OP vec v_sqrt(vec a) {
+    return _mm512_sqrt_pd(a);
+}
+// x = 2^e m with m in [sqrt(1/2), sqrt 2), for normal x > 0. e is made a double in the low bits of
+// 2^52, from which 2^52 and the exponent's bias are taken off again.
+OP vec v_exponent(vec x, vec *m) {
+    const __m512i one = _mm512_set1_epi64(0x3FF0000000000000),
+                  root_half = _mm512_set1_epi64(0x3FE6A09E667F3BCD),
+                  carrier = _mm512_set1_epi64(0x4330000000000000);
+    __m512i bits = _mm512_castpd_si512(x);
+    __m512i e = _mm512_srli_epi64(_mm512_add_epi64(bits, _mm512_sub_epi64(one, root_half)), 52);
+    *m = _mm512_castsi512_pd(
+        _mm512_add_epi64(_mm512_sub_epi64(bits, _mm512_slli_epi64(e, 52)), one));
+    return v_sub(_mm512_castsi512_pd(_mm512_or_si512(e, carrier)),
+                 v_splat(4503599627370496.0 + 1023.0));
+}
+
 OP vec v_select(mask m, vec a, vec b) {
     return _mm512_mask_blend_pd(m, b, a);
 }

@@ -1,0 +1,64 @@
+// Timing. Minimum and median of N: the minimum is what the code can do, the median says how much
+// the machine disturbed it.
+#include "measure.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "memory.h"
+
+// Far above the clock's resolution and a timer interrupt.
+static const double LEAST_NS = 2e6;
+
+static double now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static double time_runs(const timed_job *job, int64_t runs) {
+    double start = now_ns();
+    for (int64_t i = 0; i < runs; i++) job->run(job->context);
+    return now_ns() - start;
+}
+
+// The number of runs that takes LEAST_NS; finding it warms caches and clocks.
+static int64_t runs_needed(const timed_job *job) {
+    job->run(job->context);
+    int64_t runs = 1;
+    double ns = time_runs(job, runs);
+    while (ns < LEAST_NS) {
+        runs = ns < LEAST_NS / 16 ? runs * 8 : (int64_t)((double)runs * 1.2 * LEAST_NS / ns) + 1;
+        ns = time_runs(job, runs);
+    }
+    return runs;
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void summarise(timed_job *job, double *ns, int count) {
+    qsort(ns, (size_t)count, sizeof *ns, ascending);
+    job->least = ns[0];
+    job->median = count % 2 ? ns[count / 2] : 0.5 * (ns[count / 2 - 1] + ns[count / 2]);
+}
+
+void measure(timed_job *jobs, int count, int repetitions) {
+    size_t n = (size_t)count;
+    int64_t *runs = allocate(n * sizeof *runs);
+    double *ns = allocate(n * (size_t)repetitions * sizeof *ns);
+    for (int j = 0; j < count; j++) runs[j] = runs_needed(&jobs[j]);
+    for (int r = 0; r < repetitions; r++) {
+        for (int j = 0; j < count; j++) {
+            double per_run = time_runs(&jobs[j], runs[j]) / (double)runs[j];
+            ns[j * repetitions + r] = per_run / jobs[j].elements;
+        }
+    }
+    for (int j = 0; j < count; j++) summarise(&jobs[j], ns + j * repetitions, repetitions);
+    free(ns);
+    free(runs);
+}

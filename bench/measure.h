@@ -1,0 +1,15 @@
+// Timing of several jobs in turn, so that all of them see the same state of the machine.
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+typedef struct {
+    void (*run)(void *context);
+    void *context;
+    double elements;      // that one run handles
+    double least, median; // out: ns per element over the repetitions
+} timed_job;
+
+// Each repetition runs every job once, job after job, each for at least 2 ms.
+void measure(timed_job *jobs, int count, int repetitions);
+
+#endif

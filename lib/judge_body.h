@@ -1,0 +1,100 @@
+// Whether the float sums of a row keep the promises of docs/numerics.md. If not, the row is refused
+// and goes the exact way.
+#ifndef GDKD_JUDGE_BODY_H
+#define GDKD_JUDGE_BODY_H
+
+#include "finish_body.h"
+
+// A float sum that left [2^-100, 2^100] has lost terms, or its coefficients will. False for NaN.
+OP mask held(vec x) {
+    return m_and(v_lt(v_splat(0x1p-100), x), v_lt(x, v_splat(0x1p100)));
+}
+OP mask small_enough(vec x) {
+    return v_lt(v_abs(x), v_splat(0x1p100));
+}
+
+static inline mask in_range(const criterion *c, const block *b, int l) {
+    const group_sums *p = &b->low_sums;
+    vec scale = v_abs(v_load(&b->grad_scale[l]));
+    mask good = m_and(v_lt(v_splat(0x1p-60), scale), v_lt(scale, v_splat(0x1p60)));
+    good = m_or(good, v_eq(scale, v_splat(0)));
+    if (c->ce)
+        good = m_and(good, m_and(held(v_load(&b->sum_ce[l])), small_enough(v_load(&b->lin_ce[l]))));
+    for (int g = 0; g < c->groups; g++) {
+        vec s = v_load(&p->sum_s[g][l]), t = v_load(&p->sum_t[g][l]);
+        mask fine = m_and(held(s), held(t));
+        if (c->forward) fine = m_and(fine, small_enough(v_load(&p->dot_t[g][l])));
+        if (c->reverse) fine = m_and(fine, small_enough(v_load(&p->dot_s[g][l])));
+        fine = m_and(
+            fine, m_and(small_enough(v_load(&p->c_s[g][l])), small_enough(v_load(&p->c_t[g][l]))));
+        fine = m_and(fine, small_enough(v_load(&p->c_d[g][l])));
+        mask empty = m_and(v_eq(s, v_splat(0)), v_eq(t, v_splat(0)));
+        good = m_and(good, m_or(empty, fine));
+    }
+    return good;
+}
+
+// Logarithms of float sums are off by about float_error. The promise is relative to the terms'
+// absolute values, sum_i q_i |log q_i - log p_i|: about the root of a divergence where that is
+// small. The high term's error is that of the masses times |P - Q|, at most sqrt(high / 2).
+OP vec magnitude(vec term, vec unit) {
+    vec root = v_sqrt(v_max(v_splat(0), v_mul(term, unit)));
+    return v_select(v_lt(unit, term), term, root);
+}
+
+// The student's mean of d / T, relative to the reference point, which may lie far from where its
+// weight is. A reverse term is what remains of it after the subtraction of a logarithm; so is the
+// factor p_i (log p_i - log q_i - low) of its gradient, whose error is that of d alone.
+static inline vec mean_ratio(const criterion *c, const group_sums *sums, int g, int l) {
+    const vec s = v_load(&sums->sum_s[g][l]), dot = v_load(&sums->dot_s[g][l]);
+    return v_only(v_positive(s), v_mul(v_div(dot, s), v_splat(c->inv_t)));
+}
+
+static inline mask reverse_is_precise(const criterion *c, const block *b, int l) {
+    mask good = m_all();
+    for (int g = 0; c->reverse && g < c->groups; g++) {
+        if (c->w_low[g] == 0) continue;
+        const group_sums *sums = &b->low_sums;
+        const vec s = v_load(&sums->sum_s[g][l]), t = v_load(&sums->sum_t[g][l]);
+        const vec mean = mean_ratio(c, sums, g, l);
+        const vec low = v_abs(v_sub(mean, v_sub(v_log(s), v_log(t))));
+        const vec allowed = v_mul(v_splat(4), magnitude(low, v_splat(1)));
+        good = m_and(good, m_or(v_eq(s, v_splat(0)), v_le(v_abs(mean), allowed)));
+    }
+    return good;
+}
+
+static inline mask precise(const criterion *c, const block *b, int l) {
+    const real float_error = 7e-8, promised = 3e-7;
+    vec size = v_splat(0), error = v_splat(0);
+    if (c->ce) {
+        size = v_abs(v_mul(v_splat(c->ce_weight), v_load(&b->ce[l])));
+        error = v_splat(fabs(c->ce_weight));
+    }
+    if (c->groups > 1 && c->w_high != 0) {
+        const vec w = v_splat(fabs(c->kd_weight * c->w_high)), unit = v_splat(c->factor);
+        const vec high = v_abs(v_load(&b->high[l]));
+        size = v_fma(w, high, size);
+        error = v_fma(w, v_min(unit, magnitude(high, unit)), error);
+    }
+    for (int g = 0; g < c->groups; g++) {
+        const vec w = v_splat(fabs(c->kd_weight * c->w_low[g]));
+        vec unit = v_splat(c->factor);
+        if (c->mass_scaled >> g & 1U) unit = v_mul(unit, v_load(&b->teacher_mass[g][l]));
+        if (c->table_weighted >> g & 1U) unit = v_mul(unit, v_abs(v_load(&b->low_weight[l])));
+        size = v_fma(w, magnitude(v_abs(v_load(&b->low[g][l])), unit), size);
+        if (c->reverse) unit = v_fma(unit, v_abs(mean_ratio(c, &b->low_sums, g, l)), unit);
+        error = v_fma(w, v_only(v_positive(v_load(&b->low_sums.sum_t[g][l])), unit), error);
+    }
+    return v_le(v_mul(v_splat(float_error), error), v_mul(v_splat(promised), size));
+}
+
+static void judge(const criterion *c, block *b) {
+    for (int l = 0; l < b->rows; l += LANES) {
+        mask good = m_and(in_range(c, b, l), precise(c, b, l));
+        good = m_and(good, reverse_is_precise(c, b, l));
+        b->refused |= ~m_bits(good) << l & b->used & ((1U << LANES) - 1U) << l;
+    }
+}
+
+#endif
