@@ -94,6 +94,9 @@ const option settings_options[] = {
     INT_OPTION("threads", threads, ALL, "N", "0", 0, 4096, "0: one per core"),
     INT_OPTION("limit", limit, ALL, "N", "0", 0, 1000000000,
                "use the first N images of the training set and of the test set; 0: all"),
+    {.name = "resume", .kind = OPTION_FLAG, .commands = LEARNING, .offset = AT(resume),
+     .help = "go on after the last epoch that was finished, with the same options as before; the result is "
+             "the same to the bit"},
     {.name = "quiet", .kind = OPTION_FLAG, .commands = ALL, .offset = AT(quiet),
      .help = "no progress on stderr, results and errors only"},
     {0},

@@ -23,7 +23,7 @@ typedef struct {
     int schedule; // schedule_kind
     double lr, lr_min, momentum, weight_decay;
     loss_settings loss;
-    bool quiet;
+    bool quiet, resume;
 } settings;
 
 extern const option settings_options[];
