@@ -34,3 +34,15 @@ check-cli: $(O)/bin/gdkd-distill
 	@tests/distill/cli.sh $<
 
 check: check-cli
+
+# Against PyTorch, where it is installed; no part of `make check`.
+$(O)/obj/tests/pytorch/step.o: tests/pytorch/step.c $(O)/flags
+	$(call cc,-D_POSIX_C_SOURCE=200809L -Iexamples/distill)
+
+$(O)/tests/pytorch/step: $(O)/obj/tests/pytorch/step.o $(TRAINER_LIB) $(O)/lib/libgdkd.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $^ $(TRAINER_LIBS) -o $@
+
+.PHONY: check-pytorch
+check-pytorch: $(O)/tests/pytorch/step $(O)/bin/gdkd-distill ## Compare the networks with PyTorch's (apt install python3-torch)
+	@/usr/bin/python3 tests/pytorch/compare_model.py --build $(O)

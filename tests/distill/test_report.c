@@ -53,6 +53,15 @@ START_TEST(hours_are_told_as_hours) {
 }
 END_TEST
 
+START_TEST(resumed_epochs_took_no_time) {
+    char text[161];
+    progress p = bar;
+    p.resumed = 1; // 5 batches took 30 s, so the other 25 take 150 s
+    progress_format(&p, 2, 5, 1, 1, 30, 80, text);
+    ck_assert_msg(strstr(text, "2:30 left") != NULL, "%s", text);
+}
+END_TEST
+
 // --- The log -------------------------------------------------------------------------------------
 
 static epoch_record record(double top1) {
@@ -299,6 +308,7 @@ int main(void) {
     tcase_add_test(all, bar_shrinks_with_the_terminal);
     tcase_add_test(all, narrow_terminals_keep_loss_accuracy_and_time);
     tcase_add_test(all, hours_are_told_as_hours);
+    tcase_add_test(all, resumed_epochs_took_no_time);
     tcase_add_test(all, csv_has_every_term);
     tcase_add_test(all, best_epoch_is_the_first_of_equals);
     tcase_add_test(all, means_and_spreads);
