@@ -61,7 +61,7 @@ static inline void shares(const criterion *c, real inv_t, lanes *ref, lanes *sum
     base = finite_or_0(base);
     for (int g = 0; g < c->groups; g++) {
         distance[g] = v_mul(v_sub(v_load(&ref[g][l]), base), v_splat(inv_t));
-        vec whole = v_mul(v_load(&sum[g][l]), v_whole(v_exp(distance[g], plain)));
+        vec whole = v_mul(v_load(&sum[g][l]), v_exp(distance[g], plain));
         out->value[g] = v_only(there[g], whole);
         total = v_add(total, out->value[g]);
     }

@@ -104,7 +104,7 @@ OP void sums_step(const sums_constants *k, sums_state *a, int partition, int gro
         mask m[MAX_GROUPS];
         members(&k->at, partition, groups, map_shared, t, i, map, valid, partial, m);
         vec ds = v_sub(s, pick(m, groups, k->ref_s)), dt = v_sub(t, pick(m, groups, k->ref_t));
-        v_power es = v_exp(ds, k->student), et = v_exp(dt, k->teacher);
+        v_power es = v_exp_parts(ds, k->student), et = v_exp_parts(dt, k->teacher);
         class_ratio d = ratio_of(s, t, ds, dt, k->rho);
         for (int g = 0; g < groups; g++) {
             total_add(&a->s[g], m[g], es);
@@ -120,7 +120,7 @@ OP void sums_step(const sums_constants *k, sums_state *a, int partition, int gro
 #else
         mask there = valid;
 #endif
-        total_add(&a->ce, valid, v_exp(ds, k->ce));
+        total_add(&a->ce, valid, v_exp_parts(ds, k->ce));
         a->lin = v_add_where(a->lin, there, ds);
         a->num = v_add_where(a->num, there, v_splat(1));
     }
