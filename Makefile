@@ -33,7 +33,8 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -
 ifneq ($(WERROR),)
 WARNINGS += -Werror
 endif
-OPTIMISE := $(if $(DEBUG),-O0 -g3,-O3 -g)
+# -O1 under the sanitizers: clang needs minutes for the checked kernels at -O3.
+OPTIMISE := $(if $(DEBUG),-O0 -g3,$(if $(SANITIZE),-O1 -g,-O3 -g))
 SANFLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 # -ffp-contract=off: fused multiply-adds stand only where they are written, so that every instruction
 # set gives the same bits. -fno-math-errno and -fno-trapping-math change no value; they let loops vectorise.
@@ -59,6 +60,8 @@ $(compile)
 $(if $(V),,@)$(CC) $(BASE_CFLAGS) $(1) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 endef
 
+LINK = $(if $(V),,@echo '  LD      $@' && )$(CC)
+
 include mk/lib.mk
 include mk/examples.mk
 include mk/bench.mk
@@ -67,6 +70,7 @@ include mk/demo.mk
 include mk/deps.mk
 include mk/install.mk
 include mk/quality.mk
+include mk/docs.mk
 
 clean: ## Remove everything that was built
 	rm -rf build compile_commands.json

@@ -4,7 +4,7 @@
     python3 bench/numerics.py [--loss gdkd|dkd|kd] [--kl forward|reverse|symmetric]
                               [--isa best|scalar|avx2|avx512] [--inner 1] [--elements 1000000]
                               [--classes 2,10,...] [--temperatures 0.05,...] [--kinds unit,...]
-                              [--seed 1] [--markdown FILE] [--quiet]
+                              [--seed 1] [--table FILE] [--summary FILE] [--quiet]
 
 The same float32 logits go to libgdkd in float32 and in float64 and to PyTorch in float32. The truth is
 a plain float64 log-softmax in NumPy, written so that it stays relatively exact where a probability is
@@ -14,9 +14,10 @@ almost 1. The script stops where libgdkd's float64 is further from it than 1e-10
     loss      |error| / the sum of the absolute values of its terms, q_i |log q_i - log p_i| and so on
     gradient  the largest |error| of the row / the row's largest term before terms are subtracted
 
-A row on which PyTorch gives NaN or inf is counted and left out of PyTorch's numbers, not of ours. Rows
-whose terms are below 1e-7 T^2 (two models that are certain and agree: there is nothing to learn) are
-left out of the loss columns of both; "tiny" counts them, and the findings have their absolute error.
+A row on which PyTorch gives NaN or inf is counted and left out of PyTorch's numbers, not of ours; the
+findings at the end compare the rows that both have. Rows whose terms are below 1e-7 T^2 (two models
+that are certain and agree: there is nothing to learn) are left out of the loss columns of both; "tiny"
+counts them, and the findings have their absolute error.
 Needs NumPy; PyTorch (Debian: python3-torch) is left out where it is not installed.
 """
 
@@ -41,7 +42,7 @@ TEMPERATURES = [0.05, 0.5, 1.0, 4.0, 20.0]
 KINDS = ["unit", "wide", "peaked", "multimodal", "offset", "near"]
 WEIGHTS = {"gdkd": (1.0, 1.0, 2.0), "dkd": (1.0, 0.0, 8.0), "kd": (0.0, 1.0)}  # high, low groups
 TOP_K = 5
-MOST_ROWS, LEAST_ROWS = 1000, 8
+MOST_ROWS, LEAST_ROWS = 1000, 24
 TINY = 1e-7  # times T^2: a loss below this is compared by its absolute error
 
 
@@ -223,15 +224,24 @@ def library_call(config, student, teacher, target, inner):
 # --- One cell -----------------------------------------------------------------------------------
 
 
-def errors(loss, grad, plain):
-    """Relative errors of the rows' losses and gradients, rows not finite, absolute error of tiny losses."""
-    fine = np.isfinite(loss) & np.isfinite(grad).all(axis=1)
-    one = plain.temperature ** 2
-    tiny = plain.loss_size < TINY * one
-    error = np.abs(loss - plain.loss)
-    loss_error = error[fine & ~tiny] / plain.loss_size[fine & ~tiny]
-    grad_error = np.abs(grad - plain.grad)[fine].max(axis=1, initial=0) / plain.grad_size[fine]
-    return loss_error, grad_error, int((~fine).sum()), error[fine & tiny].max(initial=0) / one
+class Errors:
+    """Of one implementation: relative errors per row, NaN for rows that do not count."""
+
+    def __init__(self, loss, grad, plain):
+        one = plain.temperature ** 2
+        fine = np.isfinite(loss) & np.isfinite(grad).all(axis=1)
+        tiny = plain.loss_size < TINY * one
+        error = np.abs(loss - plain.loss)
+        self.loss = np.where(fine & ~tiny, error / np.where(tiny, 1, plain.loss_size), np.nan)
+        self.grad = np.where(fine, np.abs(grad - plain.grad).max(axis=1) / plain.grad_size, np.nan)
+        self.broken = int((~fine).sum())
+        self.tiny_error = error[fine & tiny].max(initial=0) / one
+
+    def numbers(self, rows=None):
+        """Worst and median of the loss, then of the gradient."""
+        samples = [x if rows is None else x[rows] for x in (self.loss, self.grad)]
+        samples = [x[~np.isnan(x)] for x in samples]
+        return [f(x) if x.size else np.nan for x in samples for f in (np.max, np.median)]
 
 
 def check_truth(loss, grad, plain, where):
@@ -257,10 +267,10 @@ def cell(args, kind, classes, temperature):
     config = config_of(args, temperature, classes)
     exact = library_call(config, student.astype(np.float64), teacher.astype(np.float64), target, 1)
     check_truth(*exact, plain, f"{kind}, C = {classes}, T = {temperature:g}")
-    ours = errors(*library_call(config, student, teacher, target, args.inner), plain)
+    ours = Errors(*library_call(config, student, teacher, target, args.inner), plain)
     theirs = None
     if torch:
-        theirs = errors(*torch_call(student, teacher, groups, temperature, args.kl, weights), plain)
+        theirs = Errors(*torch_call(student, teacher, groups, temperature, args.kl, weights), plain)
     return {"kind": kind, "classes": classes, "temperature": temperature, "rows": rows,
             "largest": float(max(np.abs(student).max(), np.abs(teacher).max()) / temperature),
             "tiny": int((plain.loss_size < TINY * temperature ** 2).sum()), "ours": ours,
@@ -269,27 +279,42 @@ def cell(args, kind, classes, temperature):
 
 # --- The table ----------------------------------------------------------------------------------
 
-HEAD = ("| logits | C | T | rows | loss worst | PyTorch | loss median | PyTorch | gradient worst | PyTorch "
-        "| gradient median | PyTorch | PyTorch NaN, inf | tiny |\n" + "|---" * 14 + "|")
-
-
-def summary(sample):
-    """Worst and median of the loss, then of the gradient."""
-    if sample is None:
-        return [np.nan] * 4
-    return [f(x) if x.size else np.nan for x in sample[:2] for f in (np.max, np.median)]
+COLUMNS = ("loss worst | PyTorch | loss median | PyTorch | gradient worst | PyTorch | gradient median "
+           "| PyTorch | PyTorch NaN, inf | tiny |\n")
+HEAD = "| logits | C | T | rows | " + COLUMNS + "|---" * 14 + "|"
+SUMMARY_HEAD = "| logits | C | rows | " + COLUMNS + "|---" * 13 + "|"
 
 
 def number(x):
     return "-" if np.isnan(x) else "0" if x == 0 else f"{x:.1e}"
 
 
+def pairs(ours, theirs):
+    return " | ".join(f"{number(a)} | {number(b)}" for a, b in zip(ours, theirs))
+
+
 def line(c):
-    ours, theirs = summary(c["ours"]), summary(c["torch"])
-    pairs = " | ".join(f"{number(a)} | {number(b)}" for a, b in zip(ours, theirs))
-    broken = c["torch"][2] if c["torch"] else "-"
-    return (f"| {c['kind']} | {c['classes']} | {c['temperature']:g} | {c['rows']} | {pairs} | {broken} "
-            f"| {c['tiny']} |")
+    theirs = c["torch"].numbers() if c["torch"] else [np.nan] * 4
+    broken = c["torch"].broken if c["torch"] else "-"
+    return (f"| {c['kind']} | {c['classes']} | {c['temperature']:g} | {c['rows']} "
+            f"| {pairs(c['ours'].numbers(), theirs)} | {broken} | {c['tiny']} |")
+
+
+def summary(cells):
+    """A line per kind and C, over all temperatures."""
+    lines = [SUMMARY_HEAD]
+    for key in dict.fromkeys((c["kind"], c["classes"]) for c in cells):
+        some = [c for c in cells if (c["kind"], c["classes"]) == key]
+        both = []
+        for who in ("ours", "torch"):
+            there = [c[who] for c in some if c[who]]
+            samples = [np.concatenate([getattr(e, what) for e in there] or [[np.nan]])
+                       for what in ("loss", "grad")]
+            both.append([f(x) for x in samples for f in (np.nanmax, np.nanmedian)])
+        broken = sum(c["torch"].broken for c in some if c["torch"])
+        lines.append(f"| {key[0]} | {key[1]} | {sum(c['rows'] for c in some)} | {pairs(*both)} "
+                     f"| {broken} | {sum(c['tiny'] for c in some)} |")
+    return lines
 
 
 def findings(cells):
@@ -297,18 +322,26 @@ def findings(cells):
     names = ["loss worst", "loss median", "gradient worst", "gradient median"]
     for c in cells:
         where = f"{c['kind']}, C = {c['classes']}, T = {c['temperature']:g}"
-        ours, theirs = summary(c["ours"]), summary(c["torch"])
-        usual = c["largest"] <= 30
-        for name, a, b in zip(names, ours, theirs):
-            promise = 2e-6 if not usual else 3e-7 if name.startswith("loss") else 5e-7
+        ours, theirs = c["ours"], c["torch"]
+        for name, a in zip(names, ours.numbers()):
+            promise = 2e-6 if c["largest"] > 30 else 3e-7 if name.startswith("loss") else 5e-7
             if a > promise:
                 yield f"over {promise:g}: {where}: {name} {a:.2e}"
+        if ours.broken:
+            yield f"not finite: {where}: {ours.broken} rows"
+        if theirs is None:
+            continue
+        rows = ~np.isnan(theirs.grad)
+        for name, a, b in zip(names, ours.numbers(rows), theirs.numbers(rows)):
             if a > b:
-                yield f"worse than PyTorch: {where}: {name} {a:.2e} against {b:.2e} ({a / b:.2f} times)"
-        if c["torch"] and c["ours"][3] > max(1e-13, c["torch"][3]):
-            yield f"tiny losses: {where}: {c['ours'][3]:.1e} T^2 against {c['torch'][3]:.1e} T^2"
-        if c["ours"][2]:
-            yield f"not finite: {where}: {c['ours'][2]} rows"
+                yield f"worse than PyTorch: {where}: {name} {a:.2e} against {b:.2e}"
+        if ours.tiny_error > max(1e-13, theirs.tiny_error):
+            yield f"tiny losses: {where}: {ours.tiny_error:.1e} T^2 against {theirs.tiny_error:.1e} T^2"
+
+
+def write_lines(name, lines):
+    with open(name, "w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
 
 
 def arguments():
@@ -325,7 +358,8 @@ def arguments():
     p.add_argument("--temperatures", type=listed(float), default=TEMPERATURES)
     p.add_argument("--kinds", type=listed(str), default=KINDS)
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--markdown", metavar="FILE", help="also write the table there")
+    p.add_argument("--table", metavar="FILE", help="also write the table there")
+    p.add_argument("--summary", metavar="FILE", help="write a line per kind and C there, over all T")
     p.add_argument("--quiet", action="store_true", help="the findings alone")
     args = p.parse_args()
     unknown = sorted(set(args.kinds) - set(KINDS))
@@ -348,9 +382,10 @@ def main():
                 lines.append(line(cells[-1]))
                 if not args.quiet:
                     print(lines[-1], flush=True)
-    if args.markdown:
-        with open(args.markdown, "w") as file:
-            file.write("\n".join(lines) + "\n")
+    if args.table:
+        write_lines(args.table, lines)
+    if args.summary:
+        write_lines(args.summary, summary(cells))
     found = list(findings(cells))
     print(f"\n{len(cells)} cells, {len(found)} findings")
     for text in found:

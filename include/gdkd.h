@@ -4,8 +4,8 @@
 // student logits s, teacher logits t, temperature T, x = s/T, z = t/T. The classes are split into
 // groups g, every class in exactly one:
 //
-//     P_g, Q_g   the student's and the teacher's probability mass of group g, softmax over all
-//     classes p_i, q_i   softmax of x and of z within the group of class i
+//     P_g, Q_g   the student's and the teacher's mass of group g, in the softmax over all classes
+//     p_i, q_i   softmax of x and of z within the group of class i
 //
 //     high   = sum_g Q_g (log Q_g - log P_g)
 //     low_g  = sum_{i in g} q_i (log q_i - log p_i)      forward   (GDKD_KL_FORWARD)
@@ -19,8 +19,7 @@
 // arXiv 2403.01427; DIST, Huang et al., arXiv 2205.10536. docs/math.md derives all of it.
 //
 // Common rules
-// - The library never prints, exits, installs a handler or reads a file, and has no global state
-// but
+// - The library never prints, exits, installs a handler or reads a file. Its only global state is
 //   the choice of kernels, which is made once. Every function may be called from any thread at any
 //   time; calls that write to the same memory must not overlap in time.
 // - Sizes and strides count elements, never bytes. Temperatures and weights have no unit.
@@ -42,10 +41,8 @@
 //       place
 //     cross-entropy of a target at -inf   +inf; gradient finite
 //     large logits, small T               finite, to the accuracy that docs/numerics.md states
-//     -inf in the teacher (masked class)  q_i = 0: contributes 0; under a reverse or symmetric KL
-//     the
-//                                         loss is +inf, as its definition says, unless the
-//                                         student is -inf there too
+//     -inf in the teacher (masked class)  q_i = 0: contributes 0; a reverse or symmetric KL is
+//                                         +inf, by its definition
 //     -inf in both                        the class is out of the row; its gradient is 0
 //     -inf in the student only            forward and symmetric: loss +inf; gradient finite, and a
 //                                         class of p_i = 0 pulls with -q_i. Reverse: contributes 0
@@ -80,8 +77,7 @@ extern "C" {
 #    define GDKD_API
 #endif
 
-// --- Enumerations, carried as int32_t
-// ---------------------------------------------------------------
+// --- Enumerations, carried as int32_t ------------------------------------------------------------
 
 // What a call returns. The values are pinned; new ones are added at the end.
 typedef int32_t gdkd_status;
@@ -121,15 +117,14 @@ enum {
     GDKD_K_FIXED = 0,     // gdkd_config.k
     GDKD_K_PER_ROW = 1,   // gdkd_batch.k_table[row]
     GDKD_K_PER_CLASS = 2, // gdkd_batch.k_table[target of the row]
-    GDKD_K_RATIO =
-        3, // with v the ascending softmax(t/T): the first j (from 0) with
-           // v_j / mean(v_0..v_j) >= k_ratio; k = min(C - j, k_max), or 1 if there is none
-    GDKD_K_MASS =
-        4 // the smallest k whose classes hold at least k_mass of softmax(t/T), at most k_max
+    // With v the ascending softmax(t/T), the first j (from 0) with v_j / mean(v_0..v_j) >= k_ratio:
+    // k = min(C - j, k_max), or 1 where there is none.
+    GDKD_K_RATIO = 3,
+    // The smallest k whose largest classes hold at least k_mass of softmax(t/T), at most k_max.
+    GDKD_K_MASS = 4
 };
 
-// The divergence of the low terms. The high term is always the forward one: the method defines it
-// so.
+// The divergence of the low terms. The high term's is forward, by the definition of the method.
 enum { GDKD_KL_FORWARD = 0, GDKD_KL_REVERSE = 1, GDKD_KL_SYMMETRIC = 2 };
 
 // Standardisation of logits to (x - mean) / (1e-7 + std), before the temperature; the gradient
@@ -137,9 +132,8 @@ enum { GDKD_KL_FORWARD = 0, GDKD_KL_REVERSE = 1, GDKD_KL_SYMMETRIC = 2 };
 enum {
     GDKD_STANDARDIZE_NONE = 0,
     GDKD_STANDARDIZE_GLOBAL = 1, // over the row, std with n - 1
-    GDKD_STANDARDIZE_GROUPS =
-        2, // each low term inside its group, std with n; high from the raw logits
-    GDKD_STANDARDIZE_OTHER = 3 // as GROUPS, but group 0 stays raw
+    GDKD_STANDARDIZE_GROUPS = 2, // low terms inside their groups, std with n; high from raw logits
+    GDKD_STANDARDIZE_OTHER = 3   // as GROUPS, but group 0 stays raw
 };
 
 // What becomes of the rows' losses. MEAN divides by the number of used rows or, when row_weight is
@@ -161,8 +155,7 @@ enum {
     GDKD_ISA_AVX512 = 3 // F, BW, DQ, VL
 };
 
-// --- The criterion
-// ------------------------------------------------------------------------------------
+// --- The criterion -------------------------------------------------------------------------------
 
 typedef struct gdkd_config {
     uint32_t struct_size;
@@ -194,8 +187,7 @@ typedef struct gdkd_config {
                             // where C counts the classes whose student logit is not -inf
 
     int64_t ignore_index; // rows with this target are left out; -100 as in PyTorch by default
-    int32_t target_from_teacher; // 1: without targets, the teacher's argmax (lowest index) is the
-                                 // target
+    int32_t target_from_teacher; // 1: where there are no targets, the teacher's largest class is it
     int32_t num_threads;         // 0: as many as OpenMP would take
     int32_t isa;                 // GDKD_ISA_*: an upper bound; GDKD_ISA_BEST for no bound
     double divisor;              // > 0: MEAN divides by this instead; 0: by its own count
@@ -211,13 +203,11 @@ GDKD_API gdkd_status gdkd_config_init(gdkd_config *config, size_t struct_size);
 // KD: Hinton et al., arXiv 1503.02531. loss = T^2 KL(softmax(t/T) || softmax(s/T)).
 GDKD_API gdkd_status gdkd_config_kd(gdkd_config *config, size_t struct_size, double temperature);
 
-// DKD: Zhao et al., arXiv 2203.08679: alpha TCKD + beta NCKD, {target} against {rest}. Needs
-// targets.
+// DKD: Zhao et al., arXiv 2203.08679: alpha TCKD + beta NCKD, {target}, {rest}. Needs targets.
 GDKD_API gdkd_status gdkd_config_dkd(gdkd_config *config, size_t struct_size, double temperature,
                                      double alpha, double beta);
 
-// DKDMod of ZaberKo/GDKD, strategy top1: DKD with the teacher's largest class in the target's
-// place.
+// DKDMod of ZaberKo/GDKD, strategy top1: DKD with the teacher's largest class as the target.
 GDKD_API gdkd_status gdkd_config_dkd_top1(gdkd_config *config, size_t struct_size,
                                           double temperature, double alpha, double beta);
 
@@ -249,8 +239,7 @@ GDKD_API gdkd_status gdkd_config_gdkd_autow(gdkd_config *config, size_t struct_s
 // LSKD: Sun et al., arXiv 2403.01427: KD of logits standardised over the row.
 GDKD_API gdkd_status gdkd_config_lskd(gdkd_config *config, size_t struct_size, double temperature);
 
-// LS-GDKD of ZaberKo/GDKD (experimental): GDKD of standardised logits, standardize =
-// GDKD_STANDARDIZE_*.
+// LS-GDKD of ZaberKo/GDKD (experimental): GDKD of logits standardised by GDKD_STANDARDIZE_*.
 GDKD_API gdkd_status gdkd_config_ls_gdkd(gdkd_config *config, size_t struct_size,
                                          double temperature, int64_t k, int32_t standardize,
                                          double w0, double w1, double w2);
@@ -273,8 +262,7 @@ GDKD_API gdkd_status gdkd_config_adkd(gdkd_config *config, size_t struct_size, d
 GDKD_API gdkd_status gdkd_config_ce(gdkd_config *config, size_t struct_size,
                                     double label_smoothing);
 
-// --- The data
-// -----------------------------------------------------------------------------------------
+// --- The data ------------------------------------------------------------------------------------
 
 // Logits lie as [outer][classes][inner]: (N, C) has outer = N, inner = 1; NCHW has outer = N,
 // inner = H * W; (tokens, vocabulary) has inner = 1. There are outer * inner rows; row r belongs to
@@ -294,34 +282,37 @@ typedef struct gdkd_batch {
     const void *target;     // per row, or NULL when nothing needs it
     const int64_t *k_table; // GDKD_K_PER_ROW: per row; GDKD_K_PER_CLASS: per class; >= 1
     const uint8_t *groups;  // GDKD_PARTITION_MAP: the group of each class
-    int64_t groups_stride;  // 0: one map of C entries for all rows; otherwise a map per row, laid
-                            // out as the logits, [outer][classes][inner], groups_stride (>= classes
-                            // * inner) per outer
+    // 0: one map of C entries for all rows. Otherwise a map per row, laid out as the logits,
+    // [outer][classes][inner], with groups_stride (>= classes * inner) from one outer to the next.
+    int64_t groups_stride;
     const double *low_weight; // low_weight_index: per row or per class
-    const double *row_weight; // per row, finite; NULL: all 1
+    const double *row_weight; // per row, finite and >= 0; NULL: all 1
 } gdkd_batch;
 
 // All fields 0: float32, int64 targets, nothing set. GDKD_ERROR_NULL, GDKD_ERROR_STRUCT_SIZE.
 GDKD_API gdkd_status gdkd_batch_init(gdkd_batch *batch, size_t struct_size);
 
-// --- The result
-// ---------------------------------------------------------------------------------------
+// --- The result ----------------------------------------------------------------------------------
 
 typedef struct gdkd_result {
     uint32_t struct_size;
 
     // In: what is wanted.
-    int32_t accumulate; // 1: the gradient is added to what grad holds; rows that are not read keep
-                        // theirs
-    int32_t want_norms; // 1: fill the grad_norm_ fields (costs a further pass)
-    void *grad;         // d total / d student, in the student's type and layout; NULL: loss alone.
-                // May be the student's buffer itself (same pointer and stride, accumulate 0);
-                // may not overlap it or the teacher's otherwise
-    int64_t grad_stride; // elements from one outer to the next; 0: classes * inner. Elements
-                         // between the rows' ends and the stride are not touched
-    double grad_scale; // the gradient is multiplied by this (loss scaling, 1 / accumulation steps)
-    double *row_loss; // per row: its loss before row_weight and reduction (0 where not read); NULL:
-                      // not wanted
+    // accumulate: 1 adds the gradient to what grad holds; rows that are not read keep theirs.
+    int32_t accumulate;
+    // want_norms: 1 fills the grad_norm_ fields. All is then done in double, several times slower.
+    int32_t want_norms;
+    // grad: receives d total / d student, in the student's type and layout; NULL: loss alone. It
+    // may be the student's buffer itself (same pointer and stride, accumulate 0), but must not
+    // overlap it, or the teacher's, in any other way.
+    void *grad;
+    // grad_stride: elements from one outer to the next; 0: classes * inner. Those between the end
+    // of an outer and the stride are not touched.
+    int64_t grad_stride;
+    // grad_scale: the gradient is multiplied by this (loss scaling, 1 / accumulation steps).
+    double grad_scale;
+    // row_loss: per row, its loss before weight and reduction, 0 where not read; NULL: not wanted.
+    double *row_loss;
 
     // Out. The terms are reduced like the total (a mean with MEAN; a sum with SUM and NONE) and
     // stand before their weights, the factor T^2 included: total = ce_weight ce + kd_weight kd, and
@@ -350,8 +341,7 @@ typedef struct gdkd_result {
 // GDKD_ERROR_STRUCT_SIZE.
 GDKD_API gdkd_status gdkd_result_init(gdkd_result *result, size_t struct_size);
 
-// --- Calls
-// --------------------------------------------------------------------------------------------
+// --- Calls ---------------------------------------------------------------------------------------
 
 // The common case in one flat call: float32 logits [rows][classes], mean over rows.
 //   target  rows entries in [0, classes), or config->ignore_index; NULL when the loss needs none
@@ -368,9 +358,8 @@ GDKD_API gdkd_status gdkd_loss_f32(const gdkd_config *config, const float *stude
 GDKD_API size_t gdkd_workspace_size(const gdkd_config *config, const gdkd_batch *batch);
 
 // The general call: loss, terms and, if wanted, the gradient of the whole batch in one pass.
-//   workspace  at least gdkd_workspace_size() bytes of any alignment, used by this call alone while
-//   it
-//              runs: then nothing is allocated. NULL (bytes 0): the call allocates and frees.
+//   workspace  at least gdkd_workspace_size() bytes of any alignment, for this call alone while it
+//              runs: then nothing is allocated. NULL: the call allocates and frees.
 // The time is spent on OpenMP threads of the calling program. Re-entrant.
 GDKD_API gdkd_status gdkd_loss(const gdkd_config *config, const gdkd_batch *batch,
                                gdkd_result *result, void *workspace, size_t workspace_bytes);
@@ -393,8 +382,7 @@ typedef struct gdkd_dist_config {
     int32_t num_threads;         // 0: as many as OpenMP would take
 } gdkd_dist_config;
 
-// T = 1, beta = gamma = 1 (arXiv 2205.10536 has 2 and 2 at T = 4 on CIFAR-100). GDKD_ERROR_NULL,
-// GDKD_ERROR_STRUCT_SIZE.
+// T = 1, beta = gamma = 1. GDKD_ERROR_NULL, GDKD_ERROR_STRUCT_SIZE.
 GDKD_API gdkd_status gdkd_dist_config_init(gdkd_dist_config *config, size_t struct_size);
 
 // As gdkd_workspace_size and gdkd_loss; it fills total, kd, inter, intra, rows_used, divisor (1),
@@ -404,8 +392,7 @@ GDKD_API size_t gdkd_dist_workspace_size(const gdkd_dist_config *config, const g
 GDKD_API gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch,
                                gdkd_result *result, void *workspace, size_t workspace_bytes);
 
-// --- Helpers
-// ------------------------------------------------------------------------------------------
+// --- Helpers -------------------------------------------------------------------------------------
 
 // A static English sentence for a status, "unknown status" for a number that is none.
 GDKD_API const char *gdkd_status_string(gdkd_status status);

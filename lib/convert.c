@@ -16,8 +16,7 @@ size_t gdkd_dtype_size(int32_t dtype) {
     }
 }
 
-// --- 16-bit floats
-// --------------------------------------------------------------------------------------
+// --- 16-bit floats -------------------------------------------------------------------------------
 
 static inline float float_of_bits(uint32_t bits) {
     float x;
@@ -65,8 +64,7 @@ static inline uint16_t float_to_f16(float x) {
     return (uint16_t)(sign | half);
 }
 
-// --- Any type
-// ---------------------------------------------------------------------------------------------
+// --- Any type ------------------------------------------------------------------------------------
 
 static inline float load_f32(const void *data, int32_t dtype, int64_t i) {
     switch (dtype) {

@@ -144,35 +144,35 @@ static void gradient_row(const dist *d, int64_t row, double factor, double *y, d
 }
 
 // Calls work on each thread; one alone without a team, whose making may allocate.
-typedef void share(const dist *d, int thread, double factor);
+typedef void share(const dist *d, int thread, int team, double factor);
 
 static void on_threads(const dist *d, share *work, double factor) {
     if (d->threads == 1) {
-        work(d, 0, factor);
+        work(d, 0, 1, factor);
     } else {
 #pragma omp parallel num_threads(d->threads)
-        work(d, omp_get_thread_num(), factor);
+        work(d, omp_get_thread_num(), omp_get_num_threads(), factor);
     }
 }
 
-static void measure_rows(const dist *d, int thread, double factor) {
+static void measure_rows(const dist *d, int thread, int team, double factor) {
     (void)factor;
     double *y = d->line + 2 * d->batch->classes * thread;
-    for (int64_t row = thread; row < d->rows; row += d->threads)
+    for (int64_t row = thread; row < d->rows; row += team)
         if (used(d, row)) measure_row(d, row, y, y + d->batch->classes);
 }
 
-static void measure_ranges(const dist *d, int thread, double factor) {
+static void measure_ranges(const dist *d, int thread, int team, double factor) {
     (void)factor;
     const int64_t n = d->batch->classes;
     for (int64_t from = (int64_t)thread * CLASS_RANGE; from < n;
-         from += (int64_t)d->threads * CLASS_RANGE)
+         from += (int64_t)team * CLASS_RANGE)
         measure_classes(d, from, n - from < CLASS_RANGE ? n - from : CLASS_RANGE);
 }
 
-static void write_rows(const dist *d, int thread, double factor) {
+static void write_rows(const dist *d, int thread, int team, double factor) {
     double *y = d->line + 2 * d->batch->classes * thread;
-    for (int64_t row = thread; row < d->rows; row += d->threads)
+    for (int64_t row = thread; row < d->rows; row += team)
         gradient_row(d, row, factor, y, y + d->batch->classes);
 }
 
@@ -204,8 +204,7 @@ static void run(const dist *d) {
     if (r->grad) on_threads(d, write_rows, factor);
 }
 
-// --- The calls
-// ----------------------------------------------------------------------------------------------
+// --- The calls -----------------------------------------------------------------------------------
 
 // The batch is checked by the rules of gdkd_loss, as one whose loss is KD.
 static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *batch,

@@ -6,8 +6,7 @@
 #include <omp.h>
 #include <string.h>
 
-// --- Totals
-// -------------------------------------------------------------------------------------------------
+// --- Totals --------------------------------------------------------------------------------------
 
 typedef struct {
     double total, ce, kd, high, low[MAX_GROUPS];
@@ -82,8 +81,7 @@ static void report(const plan *p, const totals *sum) {
     r->error_row = -1;
 }
 
-// --- Workspace
-// ----------------------------------------------------------------------------------------------
+// --- Workspace -----------------------------------------------------------------------------------
 
 enum { ALIGNMENT = 64 };
 
@@ -136,8 +134,7 @@ size_t gdkd_plan_workspace(const plan *p) {
     return w.used;
 }
 
-// --- One block
-// ----------------------------------------------------------------------------------------------
+// --- One block -----------------------------------------------------------------------------------
 
 // Where row r lies: element offsets of its class 0.
 static int64_t offset_of(const plan *p, int64_t row, int64_t stride) {
@@ -351,8 +348,7 @@ static void run_block(const plan *p, block *b, const scratch *x, int64_t first, 
         if (b->used >> l & 1U) add_norms(&p->c, b, l, sum);
 }
 
-// --- All blocks
-// ---------------------------------------------------------------------------------------------
+// --- All blocks ----------------------------------------------------------------------------------
 
 static void run_numbered_block(const plan *p, block *b, const scratch *x, int64_t number,
                                totals *sum) {
@@ -377,14 +373,16 @@ static void run_chunk(const plan *p, block *b, const scratch *x, int chunk, tota
     for (int64_t i = from; i < to; i++) run_numbered_block(p, b, x, i, sum);
 }
 
-// One thread's share of the chunks. They are dealt out beforehand: all cost about the same.
-static void run_share(const plan *p, char *piece, int thread, totals *sums) {
-    carver mine = {piece, 0};
+// One thread's share of the chunks. They are dealt out beforehand: all cost about the same. The
+// team may be smaller than asked for, inside a parallel region of the caller's for one.
+static void run_share(const plan *p, char *pieces, size_t piece, int thread, int team,
+                      totals *sums) {
+    carver mine = {pieces + piece * (size_t)thread, 0};
     scratch x;
     block *b;
     carve_thread(p, &mine, &x, &b);
     memset(b, 0, sizeof *b); // lanes without a row are computed too, and must hold numbers
-    for (int chunk = thread; chunk < p->chunks; chunk += p->threads)
+    for (int chunk = thread; chunk < p->chunks; chunk += team)
         run_chunk(p, b, &x, chunk, &sums[chunk]);
 }
 
@@ -401,10 +399,10 @@ void gdkd_run(const plan *p, void *workspace) {
 
     // One thread alone needs no team: the OpenMP run-time may allocate to make one.
     if (p->threads == 1) {
-        run_share(p, pieces, 0, sums);
+        run_share(p, pieces, piece, 0, 1, sums);
     } else {
 #pragma omp parallel num_threads(p->threads)
-        run_share(p, pieces + piece * (size_t)omp_get_thread_num(), omp_get_thread_num(), sums);
+        run_share(p, pieces, piece, omp_get_thread_num(), omp_get_num_threads(), sums);
     }
 
     totals sum = {0};

@@ -36,16 +36,20 @@ static inline void draw_map(const criterion *c, const block *b, int lane, const 
     }
 }
 
-// --- Standardisation: y = (x - mean) / (1e-7 + std), in a group or over the row
-// -------------------------
+// --- Standardisation: y = (x - mean) / (1e-7 + std), in a group or over the row ------------------
 
 static const double standard_epsilon = 1e-7; // the reference's
 
 typedef struct {
-    double mean, std, scale; // scale = 1 / (eps + std)
+    double base, mean; // the mean relative to the first logit: a common offset costs nothing
+    double std, scale; // scale = 1 / (eps + std)
     double count;
     bool raw; // the group stays as it is
 } standard;
+
+static inline double centred(const standard *d, double x) {
+    return (x - d->base) - d->mean;
+}
 
 // Whether class i belongs to part g: the whole row is the one part of GLOBAL.
 static inline bool in_part(const criterion *c, const uint8_t *map, int32_t i, int g) {
@@ -60,13 +64,14 @@ static inline standard standard_of(const criterion *c, const double *x, const ui
     double sum = 0, square = 0;
     for (int32_t i = 0; i < c->classes; i++) {
         bool in = in_part(c, map, i, g) && is_there(x[i]);
-        sum += in ? x[i] : 0;
+        d.base = in && d.count == 0 ? x[i] : d.base;
+        sum += in ? x[i] - d.base : 0;
         d.count += in;
     }
     d.mean = d.count > 0 ? sum / d.count : 0;
     for (int32_t i = 0; i < c->classes; i++) {
         bool in = in_part(c, map, i, g) && is_there(x[i]);
-        square += in ? (x[i] - d.mean) * (x[i] - d.mean) : 0;
+        square += in ? centred(&d, x[i]) * centred(&d, x[i]) : 0;
     }
     double freedom = c->standardize == GDKD_STANDARDIZE_GLOBAL ? d.count - 1 : d.count;
     d.std = freedom > 0 ? sqrt(square / freedom) : 0;
@@ -82,7 +87,7 @@ static inline void standardise(const criterion *c, const double *x, const uint8_
     for (int g = 0; g < parts_of(c); g++) {
         const standard d = standard_of(c, x, map, g);
         for (int32_t i = 0; i < c->classes; i++)
-            if (in_part(c, map, i, g)) y[i] = d.raw ? x[i] : (x[i] - d.mean) * d.scale;
+            if (in_part(c, map, i, g)) y[i] = d.raw ? x[i] : centred(&d, x[i]) * d.scale;
     }
 }
 
@@ -97,21 +102,20 @@ static inline void standardise_backward(const criterion *c, const double *x, con
         for (int32_t i = 0; i < c->classes; i++) {
             bool in = in_part(c, map, i, part) && is_there(x[i]);
             sum += in ? gradient[i] : 0;
-            dot += in ? gradient[i] * (x[i] - d.mean) : 0;
+            dot += in ? gradient[i] * centred(&d, x[i]) : 0;
         }
         double freedom = c->standardize == GDKD_STANDARDIZE_GLOBAL ? d.count - 1 : d.count;
         double slope = d.std > 0 ? d.scale * d.scale * dot / (freedom * d.std) : 0;
         for (int32_t i = 0; i < c->classes; i++) {
             if (!in_part(c, map, i, part)) continue;
             gradient[i] = is_there(x[i])
-                              ? d.scale * (gradient[i] - sum / d.count) - slope * (x[i] - d.mean)
+                              ? d.scale * (gradient[i] - sum / d.count) - slope * centred(&d, x[i])
                               : d.scale * gradient[i];
         }
     }
 }
 
-// --- The stages
-// -------------------------------------------------------------------------------------------
+// --- The stages ----------------------------------------------------------------------------------
 
 // The logits of the low terms: the row's own, or the standardised ones.
 static inline const double *low_student(const criterion *c, const scratch *x) {
@@ -119,6 +123,11 @@ static inline const double *low_student(const criterion *c, const scratch *x) {
 }
 static inline const double *low_teacher(const criterion *c, const scratch *x) {
     return c->standardize != GDKD_STANDARDIZE_NONE ? x->standard_t : x->row_t;
+}
+
+// Those of the high term: standardised only where the whole row is.
+static inline bool high_is_raw(const criterion *c) {
+    return c->standardize != GDKD_STANDARDIZE_GLOBAL;
 }
 
 // The teacher as the partition sees it: classes that are -inf in both models are out of the row,
@@ -135,10 +144,9 @@ static inline int32_t ranked_teacher(const criterion *c, const scratch *x, doubl
 
 static inline void exact_prepare(const criterion *c, block *b, int lane, const scratch *x) {
     if (c->partition != GDKD_PARTITION_MAP) {
-        int32_t best[MAX_GROUPS];
         double *ranked = x->standard_t;
         int32_t gone = ranked_teacher(c, x, ranked);
-        split_row(c, b, lane, ranked, gone, x, best);
+        split_row(c, b, lane, ranked, gone, x);
         draw_map(c, b, lane, ranked, x->map);
     }
     if (c->standardize != GDKD_STANDARDIZE_NONE) {
@@ -148,7 +156,8 @@ static inline void exact_prepare(const criterion *c, block *b, int lane, const s
 }
 
 static void exact_sums(const criterion *c, block *b, int lane, const scratch *x) {
-    const double *s = x->row_s, *t = x->row_t;
+    const double *s = x->row_s, *t = x->row_t, *low_s = low_student(c, x),
+                 *low_t = low_teacher(c, x);
     if (c->ce) {
         refer_ce(b, lane, s, 1, largest_of(s, c->classes, 1));
         sums_of_row(c, b, &b->low_sums, lane, -1, true, s, t, NULL);
@@ -156,11 +165,11 @@ static void exact_sums(const criterion *c, block *b, int lane, const scratch *x)
     if (!c->kd) return;
     exact_prepare(c, b, lane, x);
     if (c->split_high) {
-        refer_map(c, &b->high_sums, lane, s, t, x->map);
-        sums_of_row(c, b, &b->high_sums, lane, GDKD_PARTITION_MAP, false, s, t, x->map);
+        const double *high_s = high_is_raw(c) ? s : low_s, *high_t = high_is_raw(c) ? t : low_t;
+        refer_row(c, b, &b->high_sums, lane, GDKD_PARTITION_MAP, high_s, high_t, x->map);
+        sums_of_row(c, b, &b->high_sums, lane, GDKD_PARTITION_MAP, false, high_s, high_t, x->map);
     }
-    const double *low_s = low_student(c, x), *low_t = low_teacher(c, x);
-    refer_map(c, &b->low_sums, lane, low_s, low_t, x->map);
+    refer_row(c, b, &b->low_sums, lane, GDKD_PARTITION_MAP, low_s, low_t, x->map);
     sums_of_row(c, b, &b->low_sums, lane, GDKD_PARTITION_MAP, false, low_s, low_t, x->map);
 }
 
@@ -177,11 +186,12 @@ typedef enum { SHARE_CE, SHARE_HIGH, SHARE_LOW } share_kind;
 static double add_share(const criterion *c, const block *b, share_kind kind, int lane,
                         const scratch *x) {
     double *share = x->standard_g;
-    const bool ce = kind == SHARE_CE, low = kind == SHARE_LOW;
-    const double *s = low ? low_student(c, x) : x->row_s, *t = low ? low_teacher(c, x) : x->row_t;
+    const bool ce = kind == SHARE_CE;
+    const bool raw = ce || (kind == SHARE_HIGH && high_is_raw(c));
+    const double *s = raw ? x->row_s : low_student(c, x), *t = raw ? x->row_t : low_teacher(c, x);
     const group_sums *p = kind == SHARE_HIGH ? &b->high_sums : &b->low_sums;
     gradient_of_row(c, b, p, lane, ce ? -1 : GDKD_PARTITION_MAP, ce, s, t, x->map, share, false);
-    if (low && c->standardize != GDKD_STANDARDIZE_NONE)
+    if (!raw && c->standardize != GDKD_STANDARDIZE_NONE)
         standardise_backward(c, x->row_s, x->map, share);
     for (int32_t i = 0; i < c->classes; i++) x->row_g[i] += share[i];
     return c->norms ? square_norm(c, share) : 0;

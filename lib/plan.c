@@ -19,8 +19,7 @@ static bool finite(double x) {
     return x - x == 0;
 }
 
-// --- The criterion
-// ------------------------------------------------------------------------------------------
+// --- The criterion -------------------------------------------------------------------------------
 
 static gdkd_status check_enums(const gdkd_config *c) {
     bool known = one_of(c->partition, GDKD_PARTITION_MAP) && one_of(c->k_rule, GDKD_K_MASS) &&
@@ -125,8 +124,7 @@ static void resolve_criterion(const gdkd_config *from, int32_t classes, bool nor
     for (int g = 0; g < MAX_GROUPS; g++) c->w_low[g] = from->w_low[g];
 }
 
-// --- The data
-// -----------------------------------------------------------------------------------------------
+// --- The data ------------------------------------------------------------------------------------
 
 // Elements of a buffer from its first to its last, or -1 when that is more than memory can hold.
 static int64_t extent(int64_t outer, int64_t stride, int64_t row) {
@@ -215,8 +213,7 @@ static gdkd_status check_gradient(const plan *p) {
                                                                             : GDKD_OK;
 }
 
-// --- The route
-// ----------------------------------------------------------------------------------------------
+// --- The route -----------------------------------------------------------------------------------
 
 static plan_shape choose_shape(const plan *p, bool floats) {
     const gdkd_batch *b = p->batch;
@@ -275,8 +272,7 @@ gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_r
     return status == GDKD_OK ? check_gradient(p) : status;
 }
 
-// --- The arrays
-// ---------------------------------------------------------------------------------------------
+// --- The arrays ----------------------------------------------------------------------------------
 
 int64_t gdkd_target_of(const gdkd_batch *batch, int64_t row) {
     return batch->target_dtype == GDKD_INT64 ? ((const int64_t *)batch->target)[row]

@@ -6,7 +6,8 @@ TRAINER_OBJ  := $(TRAINER_SRC:%.c=$(O)/obj/%.o)
 TRAINER_LIB  := $(filter-out %/main.o,$(TRAINER_OBJ))
 TRAINER_PKGS := openblas zlib libcjson
 # Asked for only when a recipe needs it: `make deps` must work before the packages are there.
-TRAINER_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(TRAINER_PKGS))
+# -isystem: their headers are not ours to lint.
+TRAINER_CFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(TRAINER_PKGS)))
 TRAINER_LIBS   = $(shell $(PKG_CONFIG) --libs $(TRAINER_PKGS)) -lm
 
 # The network's kernels are compiled once per instruction set, as the library's are (mk/lib.mk); their
@@ -21,7 +22,7 @@ $(TRAINER_OBJ): $(O)/obj/%.o: %.c $(O)/flags
 
 $(O)/bin/gdkd-distill: $(TRAINER_OBJ) $(O)/lib/libgdkd.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(TRAINER_LIBS) -o $@
+	$(LINK) $(ALL_LDFLAGS) $^ $(TRAINER_LIBS) -o $@
 
 $(O)/bin/quickstart: examples/quickstart.c $(O)/lib/libgdkd.a $(O)/flags
 	@mkdir -p $(@D)

@@ -54,7 +54,7 @@ static bool trained_alike(const training *t) {
 // The teacher of --out-dir is this program's own: trained when it is not there, or when it is
 // another one.
 static bool train_teacher(const comparison *c, const char *path, error_line *e) {
-    char csv[PATH_MAX], recipe[PLAN_RECIPE];
+    char csv[PATH_MAX], checkpoint[PATH_MAX], recipe[PLAN_RECIPE];
     settings s = *c->s;
     s.model = s.teacher_model;
     s.epochs = s.teacher_epochs ? s.teacher_epochs : s.epochs;
@@ -65,11 +65,14 @@ static bool train_teacher(const comparison *c, const char *path, error_line *e) 
     t.label = "teacher";
     t.out = path;
     t.csv = csv;
+    t.checkpoint = checkpoint;
     t.recipe = recipe;
-    if (!path_in(c, csv, "teacher", ".csv", e)) return false;
+    if (!path_in(c, csv, "teacher", ".csv", e) ||
+        !path_in(c, checkpoint, "teacher", ".checkpoint", e))
+        return false;
     if (access(path, F_OK) == 0) {
         const bool alike = trained_alike(&t);
-        if (!s.quiet)
+        if (!s.quiet && (alike || !s.resume))
             fprintf(stderr,
                     alike ? "teacher: %s is reused\n"
                           : "teacher: %s is another one; training afresh\n",
@@ -87,7 +90,7 @@ static bool test_teacher(comparison *c, error_line *e) {
     loader *images = loader_create(&c->data, DATASET_TEST, c->s->batch, 0, e);
     float *logits = malloc((size_t)c->s->batch * (size_t)c->data.classes * sizeof *logits);
     const bool fine = images && (logits || error_memory(e, "the logits"));
-    if (fine) c->teacher_accuracy = evaluate(c->teacher, images, c->data.classes, logits);
+    if (fine) c->teacher_accuracy = evaluate(c->teacher, images, c->data.classes, logits, NULL);
     free(logits);
     loader_free(images);
     return fine &&
@@ -108,7 +111,8 @@ static bool find_teacher(comparison *c, error_line *e) {
 // --- The students --------------------------------------------------------------------------------
 
 static bool run_student(comparison *c, int which, int run, error_line *e) {
-    char name[VARIANT_NAME + 32], out[PATH_MAX], csv[PATH_MAX], recipe[PLAN_RECIPE];
+    char name[VARIANT_NAME + 32], out[PATH_MAX], csv[PATH_MAX], checkpoint[PATH_MAX],
+        recipe[PLAN_RECIPE];
     const variant *v = &c->variants[which];
     settings s = *c->s;
     s.loss = v->loss;
@@ -116,7 +120,8 @@ static bool run_student(comparison *c, int which, int run, error_line *e) {
     snprintf(name, sizeof name, "%s-seed%" PRIu64, v->name, s.seed);
     for (char *p = name; *p; p++)
         if (*p == ':') *p = '-'; // no friend of every file system
-    if (!path_in(c, out, name, ".safetensors", e) || !path_in(c, csv, name, ".csv", e))
+    if (!path_in(c, out, name, ".safetensors", e) || !path_in(c, csv, name, ".csv", e) ||
+        !path_in(c, checkpoint, name, ".checkpoint", e))
         return false;
     training t = plan_training(&s, &c->data);
     t.teacher = criterion_needs_teacher(&t.loss) ? c->teacher : NULL;
@@ -125,6 +130,7 @@ static bool run_student(comparison *c, int which, int run, error_line *e) {
     t.label = name;
     t.out = out;
     t.csv = csv;
+    t.checkpoint = checkpoint;
     t.recipe = recipe;
     return training_run(&t, &c->results[which].logs[run], e);
 }
@@ -209,8 +215,8 @@ static bool compare(comparison *c, error_line *e) {
         !make_folder(s->out_dir, e) || !prepare_results(c, e) || !find_teacher(c, e))
         return false;
     const bool fine = run_students(c, e);
-    printf("teacher %s: top-1 %.2f %%, top-5 %.2f %%\n\n", s->teacher_model,
-           c->teacher_accuracy.top1, c->teacher_accuracy.top5);
+    printf("teacher %s: top-1 %.2f %%, top-5 %.2f %%\n", s->teacher_model, c->teacher_accuracy.top1,
+           c->teacher_accuracy.top5);
     summary_print(c->results, c->variant_count, stdout);
     if (fine) printf("\nreport: %s/report.html\n", s->out_dir);
     return fine;

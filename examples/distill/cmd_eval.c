@@ -1,5 +1,7 @@
 #include "commands.h"
 #include "evaluate.h"
+#include "npy.h"
+#include "safe_file.h"
 #include "stop.h"
 #include "train_loop.h"
 #include "weights.h"
@@ -7,15 +9,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+// With --logits, the file is only there when every image went through.
 static bool evaluate_and_print(const settings *s, const dataset *d, model *m, error_line *e) {
+    safe_file file = {0};
+    if (s->logits && !safe_file_begin(&file, s->logits, e)) return false;
+    if (s->logits) npy_write_header(file.stream, d->test.count, (size_t)d->classes);
     loader *images = loader_create(d, DATASET_TEST, s->batch, 0, e);
     float *logits = malloc((size_t)s->batch * (size_t)d->classes * sizeof *logits);
     bool fine = images && (logits || error_memory(e, "the logits"));
     if (fine) {
-        const accuracy a = evaluate(m, images, d->classes, logits);
+        const accuracy a = evaluate(m, images, d->classes, logits, file.stream);
         fine = !stop_requested() || error_interrupted(e, "interrupted");
+        if (fine && s->logits) fine = safe_file_commit(&file, e);
         if (fine) printf("top1 %.2f\ntop5 %.2f\n", a.top1, a.top5);
     }
+    if (!fine && s->logits) safe_file_abandon(&file);
     free(logits);
     loader_free(images);
     return fine;

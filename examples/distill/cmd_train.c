@@ -9,22 +9,24 @@
 #include <string.h>
 
 // FILE.safetensors -> FILE.csv; another name gets .csv behind it.
-static void default_csv(const char *out, char *csv, size_t size) {
+static void beside(const char *out, const char *suffix, char *path, size_t size) {
     static const char ending[] = ".safetensors";
     size_t length = strlen(out);
     if (length > sizeof ending && strcmp(out + length - (sizeof ending - 1), ending) == 0)
         length -= sizeof ending - 1;
-    snprintf(csv, size, "%.*s.csv", (int)length, out);
+    snprintf(path, size, "%.*s%s", (int)length, out, suffix);
 }
 
 static bool run(const settings *s, const dataset *d, model *teacher, error_line *e) {
-    char csv[PATH_MAX], recipe[PLAN_RECIPE];
+    char csv[PATH_MAX], checkpoint[PATH_MAX], recipe[PLAN_RECIPE];
     training t = plan_training(s, d);
-    default_csv(s->out, csv, sizeof csv);
+    beside(s->out, ".csv", csv, sizeof csv);
+    beside(s->out, ".checkpoint", checkpoint, sizeof checkpoint);
     t.label = teacher ? loss_names[s->loss.kind] : s->model;
     t.teacher = teacher;
     t.out = s->out;
     t.csv = s->log ? s->log : csv;
+    t.checkpoint = checkpoint;
     plan_recipe(&t, s, recipe, sizeof recipe);
     t.recipe = recipe;
     if (!check_writable(t.out, e) || !check_writable(t.csv, e)) return false;

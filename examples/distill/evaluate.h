@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 typedef struct {
     double top1, top5; // percent
@@ -16,8 +17,8 @@ typedef struct {
 // lower class comes first; a NaN comes before everything, so that a broken network is never right.
 int target_rank(const float *logits, int classes, int64_t target);
 
-// Over all images of the loader; logits is room for a batch of them. Ends early when a stop is
-// requested, with what it has.
-accuracy evaluate(model *m, loader *images, int classes, float *logits);
+// Over all images of the loader; logits is room for a batch of them, and they go to `copy` too when
+// it is not NULL. Ends early when a stop is requested, with what it has.
+accuracy evaluate(model *m, loader *images, int classes, float *logits, FILE *copy);
 
 #endif

@@ -20,14 +20,14 @@ typedef struct {
 
 static const command commands[] = {
     {"train", COMMAND_TRAIN, command_train, "train a network on labels alone, a teacher for one",
-     "--data fashion-mnist --model resnet20 --epochs 10 --out teacher.safetensors"},
+     "--data fashion-mnist --model resnet20 --epochs 10 \\\n      --out teacher.safetensors"},
     {"distill", COMMAND_DISTILL, command_train, "train a student with a teacher",
-     "--data fashion-mnist --teacher teacher.safetensors --teacher-model resnet20 --model resnet8 "
-     "--loss gdkd --warmup 2 --out student.safetensors"},
+     "--data fashion-mnist --model resnet8 --loss gdkd --warmup 2 \\\n"
+     "      --teacher teacher.safetensors --teacher-model resnet20 --out student.safetensors"},
     {"compare", COMMAND_COMPARE, command_compare,
      "train students with several losses and seeds from one teacher; a table and a report",
-     "--data fashion-mnist --teacher-model resnet20 --model resnet8 --losses ce,kd,dkd,gdkd "
-     "--seeds 1,2 --out-dir results"},
+     "--data fashion-mnist --teacher-model resnet20 --model resnet8 \\\n"
+     "      --losses ce,kd,dkd,gdkd --seeds 1,2 --out-dir results"},
     {"eval", COMMAND_EVAL, command_eval, "accuracy of a network on the test images",
      "--data fashion-mnist --model resnet8 --weights student.safetensors"},
 };

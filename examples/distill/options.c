@@ -205,15 +205,15 @@ bool options_parse(option_parser *parser, int argc, char **argv, error_line *e) 
     for (int i = 0; parser->options[i].name && !parser->help; i++) {
         const option *o = &parser->options[i];
         if ((o->required & parser->command) && !(given & (UINT64_C(1) << i)))
-            return error_usage(e, "gdkd-distill %s needs --%s %s; see gdkd-distill %s --help",
-                               parser->name, o->name, o->value, parser->name);
+            return error_usage(e, "%s needs --%s %s; see gdkd-distill %s --help", parser->name,
+                               o->name, o->value, parser->name);
     }
     return true;
 }
 
 // --- Help ----------------------------------------------------------------------------------------
 
-enum { HELP_COLUMN = 28, HELP_WIDTH = 98 };
+enum { HELP_COLUMN = 26, HELP_WIDTH = 79 };
 
 // Prints text broken at spaces, every further line at HELP_COLUMN.
 static void print_wrapped(const char *text, FILE *out) {

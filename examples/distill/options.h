@@ -47,7 +47,7 @@ bool option_store(const option *o, void *target, const char *text, error_line *e
 
 const option *option_find(const option *options, unsigned command, const char *name);
 
-// Two columns, as wide as a terminal of 100 columns.
+// Two columns, for a terminal of 80 columns.
 void options_help(const option *options, unsigned command, FILE *out);
 
 // The nearest of `count` words to one that is not among them, or NULL when none is near.

@@ -16,8 +16,9 @@ static int terminal_columns(void) {
     struct winsize size;
     const int columns =
         ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
-    // One less: a character in the last column makes some terminals break the line.
-    return columns - 1 < MAX_COLUMNS ? columns - 1 : MAX_COLUMNS;
+    // Three less: a character in the last column makes some terminals break the line, and Ctrl-C
+    // leaves a ^C behind the text.
+    return columns - 3 < MAX_COLUMNS ? columns - 3 : MAX_COLUMNS;
 }
 
 void progress_begin(progress *p, const char *label, int epochs, int batches, bool quiet) {
@@ -39,26 +40,33 @@ static void format_time(double seconds, char *text, size_t size) {
         snprintf(text, size, "%ld:%02ld left", s / 60, s % 60);
 }
 
+// "  [####....]" of that many characters between the brackets, or nothing when they are too few.
+static void format_bar(double done, int width, char bar[MAX_BAR + 5]) {
+    if (width > MAX_BAR) width = MAX_BAR;
+    bar[0] = '\0';
+    if (width < MIN_BAR) return;
+    const int full = (int)(width * done);
+    memcpy(bar, "  [", 3);
+    for (int i = 0; i < width; i++) bar[3 + i] = i < full ? '#' : '.';
+    memcpy(bar + 3 + width, "]", 2);
+}
+
 void progress_format(const progress *p, int epoch, int done_batches, double loss, double top1,
                      double elapsed, int columns, char *text) {
-    const double done = (double)(epoch - 1) * p->batches + done_batches,
-                 all = (double)p->epochs * p->batches;
-    char front[MAX_COLUMNS], numbers[80], left[40], bar[MAX_BAR + 3] = "";
+    const double done = (double)(epoch - 1 - p->resumed) * p->batches + done_batches,
+                 all = (double)(p->epochs - p->resumed) * p->batches;
+    char front[MAX_COLUMNS], numbers[80], left[40], bar[MAX_BAR + 5];
     format_time(elapsed / done * (all - done), left, sizeof left);
     snprintf(front, sizeof front, "%s epoch %d/%d", p->label, epoch, p->epochs);
-    snprintf(numbers, sizeof numbers, "loss %.4f  acc %5.2f %%  ", loss, top1);
-    // The bar takes what the words leave; on a narrow terminal the end of the line goes instead.
-    const int words = (int)(strlen(front) + strlen(numbers) + strlen(left)) + 6;
-    const int width = columns - words < MAX_BAR ? columns - words : MAX_BAR;
-    if (width >= MIN_BAR) {
-        const int full = (int)((double)width * done_batches / p->batches);
-        bar[0] = '[';
-        for (int i = 0; i < width; i++) bar[1 + i] = i < full ? '#' : '.';
-        bar[1 + width] = ']';
-        bar[2 + width] = '\0';
-    }
-    snprintf(text, (size_t)columns + 1, "%s  %s%s%s%s", front, bar, *bar ? "  " : "", numbers,
-             left);
+    snprintf(numbers, sizeof numbers, "loss %.4f  acc %.2f %%", loss, top1);
+    const int words = (int)(strlen(front) + strlen(numbers) + strlen(left)) + 4;
+    // The bar takes what the words leave. Without room for one the label goes too: loss, accuracy
+    // and time come first.
+    format_bar((double)done_batches / p->batches, columns - words - 4, bar);
+    if (words <= columns)
+        snprintf(text, (size_t)columns + 1, "%s%s  %s  %s", front, bar, numbers, left);
+    else
+        snprintf(text, (size_t)columns + 1, "%d/%d  %s  %s", epoch, p->epochs, numbers, left);
 }
 
 static void repaint(progress *p, const char *text) {

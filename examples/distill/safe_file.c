@@ -8,6 +8,7 @@
 
 bool safe_file_begin(safe_file *file, const char *path, error_line *e) {
     struct stat status;
+    file->stream = NULL;
     // Renaming over a device or a folder would do more than was asked for.
     if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
         return error_set(e, "%s is not a regular file; name another", path);
@@ -29,10 +30,21 @@ bool safe_file_commit(safe_file *file, error_line *e) {
         written = false;
         reason = errno;
     }
-    if (written && rename(file->temporary, file->path) == 0) return true;
+    if (written && rename(file->temporary, file->path) == 0) {
+        file->stream = NULL;
+        return true;
+    }
     if (written) reason = errno;
+    file->stream = NULL;
     unlink(file->temporary);
     return error_set(e, "%s cannot be written: %s", file->path, strerror(reason ? reason : EIO));
+}
+
+void safe_file_abandon(safe_file *file) {
+    if (!file->stream) return;
+    fclose(file->stream);
+    unlink(file->temporary);
+    file->stream = NULL;
 }
 
 static char *read_stream(FILE *stream, const char *path, size_t *size, error_line *e) {
@@ -90,7 +102,6 @@ bool make_folder(const char *path, error_line *e) {
 bool check_writable(const char *path, error_line *e) {
     safe_file file;
     if (!safe_file_begin(&file, path, e)) return false;
-    fclose(file.stream);
-    unlink(file.temporary);
+    safe_file_abandon(&file);
     return true;
 }

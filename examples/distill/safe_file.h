@@ -20,6 +20,9 @@ bool safe_file_begin(safe_file *file, const char *path, error_line *e);
 // Renames when everything was written; removes the temporary file otherwise.
 bool safe_file_commit(safe_file *file, error_line *e);
 
+// Removes the temporary file, and does nothing after safe_file_commit.
+void safe_file_abandon(safe_file *file);
+
 // The content, to be freed, with a byte 0 behind it; NULL on failure.
 char *safe_file_read(const char *path, size_t *size, error_line *e);
 

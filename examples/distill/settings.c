@@ -40,6 +40,8 @@ const option settings_options[] = {
                 "the network (the student); gdkd-distill --help lists them"),
     TEXT_OPTION("weights", weights, COMMAND_EVAL, COMMAND_EVAL, "FILE", NULL,
                 "its weights, a safetensors file"),
+    TEXT_OPTION("logits", logits, COMMAND_EVAL, 0, "FILE", NULL,
+                "writes the logits there too: float32, images x classes, in NumPy's format (.npy)"),
     TEXT_OPTION("teacher", teacher, COMMAND_DISTILL, COMMAND_DISTILL, "FILE", NULL,
                 "the teacher's weights, a safetensors file"),
     TEXT_OPTION("teacher", teacher, COMMAND_COMPARE, 0, "FILE", NULL,
@@ -92,6 +94,9 @@ const option settings_options[] = {
     INT_OPTION("threads", threads, ALL, "N", "0", 0, 4096, "0: one per core"),
     INT_OPTION("limit", limit, ALL, "N", "0", 0, 1000000000,
                "use the first N images of the training set and of the test set; 0: all"),
+    {.name = "resume", .kind = OPTION_FLAG, .commands = LEARNING, .offset = AT(resume),
+     .help = "go on after the last epoch that was finished, with the same options as before; the result is "
+             "the same to the bit"},
     {.name = "quiet", .kind = OPTION_FLAG, .commands = ALL, .offset = AT(quiet),
      .help = "no progress on stderr, results and errors only"},
     {0},

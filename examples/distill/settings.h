@@ -15,7 +15,7 @@ enum {
 };
 
 typedef struct {
-    const char *data, *model, *weights, *out, *log;
+    const char *data, *model, *weights, *logits, *out, *log;
     const char *teacher, *teacher_model;
     const char *losses, *seeds, *out_dir;
     int epochs, teacher_epochs, batch, threads, limit;
@@ -23,7 +23,7 @@ typedef struct {
     int schedule; // schedule_kind
     double lr, lr_min, momentum, weight_decay;
     loss_settings loss;
-    bool quiet;
+    bool quiet, resume;
 } settings;
 
 extern const option settings_options[];

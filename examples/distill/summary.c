@@ -57,10 +57,13 @@ static void print_cell(const char *text, int width, FILE *out) {
 }
 
 void summary_print(const series *all, int count, FILE *out) {
-    int name_width = 4;
-    for (int i = 0; i < count; i++)
+    int name_width = 4, finished = 0;
+    for (int i = 0; i < count; i++) {
         if ((int)strlen(all[i].name) > name_width) name_width = (int)strlen(all[i].name);
-    fprintf(out, "%-*s  runs   top-1 last %%   top-1 best %%  s/epoch  libgdkd\n", name_width,
+        finished += summarise(&all[i]).runs;
+    }
+    if (finished == 0) return;
+    fprintf(out, "\n%-*s  runs   top-1 last %%   top-1 best %%  s/epoch  libgdkd\n", name_width,
             "loss");
     for (int i = 0; i < count; i++) {
         const summary r = summarise(&all[i]);

@@ -28,7 +28,8 @@ summary summarise(const series *s);
 
 bool series_finished(const series *s, int run);
 
-// The table, a line per series, for a terminal of 80 columns.
+// The table, a line per series with finished runs, for a terminal of 80 columns; nothing without
+// any.
 void summary_print(const series *all, int count, FILE *out);
 
 // "85.12 ± 0.31", or without the spread for one run.

@@ -5,7 +5,7 @@
 #include <math.h>
 
 // In units of the viewBox; the page shows it about as wide as this, so that 12 is a readable font.
-enum { WIDTH = 400, HEIGHT = 270, LEFT = 52, RIGHT = 12, TOP = 34, BOTTOM = 40, MAX_MARKED = 40 };
+enum { WIDTH = 400, HEIGHT = 270, LEFT = 60, RIGHT = 12, TOP = 34, BOTTOM = 40, MAX_MARKED = 40 };
 
 typedef struct {
     double low, high, step; // of the y axis
@@ -73,7 +73,7 @@ static void write_axes(FILE *out, const svg_plot *plot, const scale *s) {
                     HEIGHT - BOTTOM + 17, epoch);
     fprintf(out, "<text class=\"mid\" x=\"%d\" y=\"%d\">epoch</text>\n", (LEFT + WIDTH - RIGHT) / 2,
             HEIGHT - 6);
-    fprintf(out, "<text class=\"mid\" transform=\"translate(13 %d) rotate(-90)\">",
+    fprintf(out, "<text class=\"mid\" transform=\"translate(12 %d) rotate(-90)\">",
             (TOP + HEIGHT - BOTTOM) / 2);
     html_text(out, plot->y_label);
     fputs("</text>\n", out);

@@ -1,5 +1,6 @@
 #include "train_loop.h"
 
+#include "checkpoint.h"
 #include "clock.h"
 #include "evaluate.h"
 #include "loader.h"
@@ -10,6 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 // What a run works with, all of it made before the first step.
 typedef struct {
@@ -44,6 +46,11 @@ model *model_for(const char *name, const dataset *d, const image_set *images, in
 
 void training_fingerprint(const char *recipe, int epochs, char *text, size_t size) {
     snprintf(text, size, "%s; finished epochs %d", recipe, epochs);
+}
+
+// Model and data set belong to what a checkpoint depends on too.
+static void identify(const training *t, char *text, size_t size) {
+    snprintf(text, size, "%s on %s: %s", t->model, t->data->name, t->recipe);
 }
 
 // --- One epoch -----------------------------------------------------------------------------------
@@ -92,7 +99,7 @@ static bool train_epoch(workplace *w, int epoch, epoch_record *record, error_lin
 static bool test_epoch(workplace *w, int epoch, epoch_record *record, error_line *e) {
     const double begun = clock_seconds();
     progress_testing(&w->bar, epoch);
-    const accuracy a = evaluate(w->student, w->test, w->t->data->classes, w->logits);
+    const accuracy a = evaluate(w->student, w->test, w->t->data->classes, w->logits, NULL);
     if (stop_requested()) return error_interrupted(e, "interrupted");
     record->test_top1 = a.top1;
     record->test_top5 = a.top5;
@@ -100,9 +107,12 @@ static bool test_epoch(workplace *w, int epoch, epoch_record *record, error_line
     return true;
 }
 
+// The checkpoint comes last: what it promises is on disk. After a crash between the files,
+// --resume writes them again.
 static bool save_epoch(const workplace *w, const run_log *log, error_line *e) {
     const training *t = w->t;
-    char classes[16], fingerprint[700];
+    char classes[16], fingerprint[700], identity[700];
+    identify(t, identity, sizeof identity);
     snprintf(classes, sizeof classes, "%d", t->data->classes);
     training_fingerprint(t->recipe, log->count, fingerprint, sizeof fingerprint);
     const safetensors_note notes[] = {
@@ -110,16 +120,15 @@ static bool save_epoch(const workplace *w, const run_log *log, error_line *e) {
         {"dataset", t->data->name}, {"training", fingerprint},
     };
     return weights_save(w->student, t->out, notes, sizeof notes / sizeof *notes, e) &&
-           run_log_write(log, t->csv, e);
+           run_log_write(log, t->csv, e) &&
+           checkpoint_save(w->student, log, identity, t->checkpoint, e);
 }
 
 static void report_epoch(workplace *w, const run_log *log) {
     const epoch_record *r = run_log_last(log);
-    progress_line(
-        &w->bar,
-        "%s epoch %d/%d: loss %.4f, train top-1 %.2f %%, test top-1 %.2f %%, top-5 %.2f %%, %.1f s",
-        w->bar.label, log->count, w->t->rate.epochs, r->terms[TERM_TOTAL], r->train_top1,
-        r->test_top1, r->test_top5, r->seconds);
+    progress_line(&w->bar, "%s epoch %d/%d: loss %.4f, top-1 train %.2f %%, test %.2f %%, %.1f s",
+                  w->bar.label, log->count, w->t->rate.epochs, r->terms[TERM_TOTAL], r->train_top1,
+                  r->test_top1, r->seconds);
 }
 
 // A network that broke in the last steps of an epoch never replaces the one on disk.
@@ -160,11 +169,28 @@ static void clear_out(workplace *w) {
     free(w->logits);
 }
 
-static bool run_epochs(workplace *w, run_log *log, error_line *e) {
+// From the checkpoint if that is wanted and there is one.
+static bool begin(workplace *w, run_log *log, error_line *e) {
     const training *t = w->t;
+    char identity[700];
     model_init(w->student, t->seed);
     progress_begin(&w->bar, t->label, t->rate.epochs, loader_batches(w->train), t->quiet);
-    for (int epoch = 1; epoch <= t->rate.epochs; epoch++) {
+    if (!t->resume) return true;
+    if (access(t->checkpoint, F_OK) != 0) {
+        progress_line(&w->bar, "%s: no checkpoint %s; from the start", t->label, t->checkpoint);
+        return true;
+    }
+    identify(t, identity, sizeof identity);
+    if (!checkpoint_load(w->student, log, identity, t->checkpoint, e)) return false;
+    w->bar.resumed = log->count;
+    progress_line(&w->bar, "%s: epochs 1 to %d are in %s", t->label, log->count, t->checkpoint);
+    return save_epoch(w, log, e);
+}
+
+static bool run_epochs(workplace *w, run_log *log, error_line *e) {
+    const training *t = w->t;
+    if (!begin(w, log, e)) return false;
+    for (int epoch = log->count + 1; epoch <= t->rate.epochs; epoch++) {
         epoch_record *record = &log->epochs[epoch - 1];
         if (!train_epoch(w, epoch, record, e) || !check_epoch(w, epoch, e) ||
             !test_epoch(w, epoch, record, e))
@@ -186,6 +212,7 @@ bool training_run(const training *t, run_log *log, error_line *e) {
         return error_interrupted(
             e, "interrupted in the first epoch of %s: nothing was written to %s", t->label, t->out);
     return error_interrupted(e,
-                             "interrupted in epoch %d of %s: the weights after epoch %d are in %s",
+                             "interrupted in epoch %d of %s: the weights after epoch %d are in %s; "
+                             "--resume goes on from there",
                              log->count + 1, t->label, log->count, t->out);
 }

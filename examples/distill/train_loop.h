@@ -19,9 +19,11 @@ typedef struct {
     double momentum, weight_decay;
     int batch;
     uint64_t seed;
-    const char *out;    // weights
-    const char *csv;    // log
-    const char *recipe; // what the weights depend on, in words; goes into their file
+    const char *out;        // weights
+    const char *csv;        // log
+    const char *checkpoint; // all that it takes to go on; written after every epoch
+    bool resume;            // go on from the checkpoint when it is there
+    const char *recipe;     // what the weights depend on, in words; goes into their file
     bool quiet;
 } training;
 

@@ -12,6 +12,7 @@ training plan_training(const settings *s, const dataset *d) {
                   .weight_decay = s->weight_decay,
                   .batch = s->batch,
                   .seed = s->seed,
+                  .resume = s->resume,
                   .quiet = s->quiet};
     criterion_defaults(&t.loss);
     return t;

@@ -76,9 +76,11 @@ OP vec v_shift_to_exponent(vec a) {
 OP vec v_div(vec a, vec b) {
     return PAIR(vec, _mm256_div_pd(a.lo, b.lo), _mm256_div_pd(a.hi, b.hi));
 }
-OP vec v_sqrt(vec a) { return PAIR(vec, _mm256_sqrt_pd(a.lo), _mm256_sqrt_pd(a.hi)); }
-// x = 2^e m with m in [sqrt(1/2), sqrt 2), for normal x > 0. e is made a double in the low bits of 2^52,
-// from which 2^52 and the exponent's bias are taken off again.
+OP vec v_sqrt(vec a) {
+    return PAIR(vec, _mm256_sqrt_pd(a.lo), _mm256_sqrt_pd(a.hi));
+}
+// x = 2^e m with m in [sqrt(1/2), sqrt 2), for normal x > 0. e is made a double in the low bits of
+// 2^52, from which 2^52 and the exponent's bias are taken off again.
 OP __m256d exponent_of_four(__m256d x, __m256d *m) {
     const __m256i one = _mm256_set1_epi64x(0x3FF0000000000000),
                   root_half = _mm256_set1_epi64x(0x3FE6A09E667F3BCD),

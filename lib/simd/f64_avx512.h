@@ -60,10 +60,14 @@ OP vec v_shift_to_exponent(vec a) {
     return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(a), 52));
 }
 
-OP vec v_div(vec a, vec b) { return _mm512_div_pd(a, b); }
-OP vec v_sqrt(vec a) { return _mm512_sqrt_pd(a); }
-// x = 2^e m with m in [sqrt(1/2), sqrt 2), for normal x > 0. e is made a double in the low bits of 2^52,
-// from which 2^52 and the exponent's bias are taken off again.
+OP vec v_div(vec a, vec b) {
+    return _mm512_div_pd(a, b);
+}
+OP vec v_sqrt(vec a) {
+    return _mm512_sqrt_pd(a);
+}
+// x = 2^e m with m in [sqrt(1/2), sqrt 2), for normal x > 0. e is made a double in the low bits of
+// 2^52, from which 2^52 and the exponent's bias are taken off again.
 OP vec v_exponent(vec x, vec *m) {
     const __m512i one = _mm512_set1_epi64(0x3FF0000000000000),
                   root_half = _mm512_set1_epi64(0x3FE6A09E667F3BCD),

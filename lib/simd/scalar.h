@@ -38,8 +38,8 @@ typedef struct {
 } mask; // every lane all ones or all zeros
 
 #define OP static inline __attribute__((always_inline))
-// For what becomes hundreds of instructions here: called, not inlined.
-#define LARGE_OP static __attribute__((noinline))
+// For what becomes hundreds of instructions here: called, not inlined; not every file calls all.
+#define LARGE_OP static __attribute__((noinline, unused))
 #define ONE_INSTANCE
 
 OP vec v_splat(real x) {
@@ -132,16 +132,19 @@ OP vec v_fnma(vec a, vec b, vec c) {
 }
 
 #ifdef REAL_IS_DOUBLE
-OP vec v_div(vec a, vec b) { return (vec){a.v / b.v}; }
+OP vec v_div(vec a, vec b) {
+    return (vec){a.v / b.v};
+}
 OP vec v_sqrt(vec a) {
     for (int l = 0; l < LANES; l++) a.v[l] = sqrt(a.v[l]);
     return a;
 }
-// x = 2^e m with m in [sqrt(1/2), sqrt 2), for normal x > 0. e is made a double in the low bits of 2^52,
-// from which 2^52 and the exponent's bias are taken off again.
+// x = 2^e m with m in [sqrt(1/2), sqrt 2), for normal x > 0. e is made a double in the low bits of
+// 2^52, from which 2^52 and the exponent's bias are taken off again.
 OP vec v_exponent(vec x, vec *m) {
     typedef uint64_t bits __attribute__((vector_size(sizeof(reals))));
-    const uint64_t one = 0x3FF0000000000000, root_half = 0x3FE6A09E667F3BCD, carrier = 0x4330000000000000;
+    const uint64_t one = 0x3FF0000000000000, root_half = 0x3FE6A09E667F3BCD,
+                   carrier = 0x4330000000000000;
     bits b = (bits)x.v, e = (b + (one - root_half)) >> 52;
     m->v = (reals)(b - (e << 52) + one);
     return (vec){(reals)(e | carrier) - (4503599627370496.0 + 1023.0)};

@@ -98,6 +98,10 @@ check 'top5 on a line of its own' grep -qE '^top5 [0-9]+\.[0-9]{2}$' "$folder/re
 check 'evaluation agrees with the CSV' \
     test "$(sed -n 's/^top1 //p' "$folder/result")" = "$(awk -F, 'NR == 2 {printf "%.2f", $10}' "$folder/t.csv")"
 
+check 'logits' "$program" eval --data "$data" --model resnet8 --weights "$folder/t.safetensors" --logits "$folder/l.npy"
+images=$(($(wc -c < "$folder/data/t10k-labels-idx1-ubyte") - 8))
+check 'a row of ten logits for each image' test "$(wc -c < "$folder/l.npy")" = $((128 + images * 10 * 4))
+
 expect 1 'looks like a resnet8' eval --data "$data" --model resnet20 --weights "$folder/t.safetensors"
 head -c 20000 "$folder/t.safetensors" > "$folder/cut.safetensors"
 expect 1 'the file is cut off' eval --data "$data" --model resnet8 --weights "$folder/cut.safetensors"
@@ -134,6 +138,29 @@ compare > "$folder/table" 2> "$folder/err"
 check 'the teacher is reused' grep -q 'is reused' "$folder/err"
 compare --limit 300 > "$folder/table" 2> "$folder/err"
 check 'another teacher is not' grep -q 'training afresh' "$folder/err"
+
+# --- Killed and resumed --------------------------------------------------------------------------
+
+# The same bits as a run in one piece, wherever SIGKILL strikes: also while files are written.
+set -- distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 \
+    --loss gdkd --warmup 3 --quiet
+check 'a run in one piece' "$program" "$@" --epochs 30 --out "$folder/whole.safetensors"
+killed=0
+for delay in 0.15 0.35 0.25 0.45 0.3 0.2 0.4; do
+    "$program" "$@" --epochs 30 --out "$folder/pieces.safetensors" --resume > /dev/null 2>&1 &
+    child=$!
+    sleep $delay
+    kill -KILL $child 2> /dev/null && killed=$((killed + 1))
+    wait $child 2> /dev/null
+done
+check 'killed several times' test $killed -ge 1
+check 'and resumed to the end' "$program" "$@" --epochs 30 --out "$folder/pieces.safetensors" --resume
+check 'the same weights as in one piece' cmp "$folder/whole.safetensors" "$folder/pieces.safetensors"
+cut -d, -f1-11 "$folder/whole.csv" > "$folder/whole.columns"
+cut -d, -f1-11 "$folder/pieces.csv" > "$folder/pieces.columns"
+check 'the same CSV but for the times' cmp "$folder/whole.columns" "$folder/pieces.columns"
+expect 1 'belongs to another run' "$@" --epochs 31 --out "$folder/pieces.safetensors" --resume
+rm -f "$folder"/pieces*.part*
 
 # --- Ctrl-C --------------------------------------------------------------------------------------
 

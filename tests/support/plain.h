@@ -22,7 +22,11 @@ typedef struct plain_result {
     // |w q_i (log q_i - log p_i)|, reduced as the loss is; and the largest of a row's gradient
     // terms, a p_i or q_i times its weight, before they are subtracted.
     double total_size, ce_size, kd_size, high_size, low_size[GDKD_MAX_GROUPS];
-    double *row_size;         // [rows]
+    double *row_size; // [rows]
+    // The same with |log q_i| + |log p_i| + 1 for the difference of the logarithms: what a rounding
+    // of the logarithms themselves is relative to.
+    double total_logs, ce_logs, kd_logs, high_logs, low_logs[GDKD_MAX_GROUPS];
+    double *row_logs;         // [rows]
     double *grad_size;        // [rows]
     unsigned char *grad_open; // [rows]: 1 where the header promises a finite gradient, not which
     double largest_input;     // the largest finite |s/T|, |t/T|, |s| that was read

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The classes of a row that are not masked in both models, with everything known about them.
+// The classes of a row that are not masked in both models, with everything known about them. The
+// logits are relative to the row's largest: an offset of 1e4 costs even a long double 1e-15.
 typedef struct members {
     int64_t n;
     int64_t *index; // the class
@@ -130,6 +131,10 @@ static void standardise_backward(const members *c, int g, moments m, term *out) 
 
 // --- Terms --------------------------------------------------------------------------------------
 
+static real logs_of(real log_p, real log_q) {
+    return 1.0L + fabsl(log_p) + fabsl(log_q);
+}
+
 static void cross_entropy(const problem *p, int64_t row, int64_t target, plain_row *out) {
     const int64_t C = p->classes;
     const double *s = p->student + row * C;
@@ -148,6 +153,7 @@ static void cross_entropy(const problem *p, int64_t row, int64_t target, plain_r
         const real y = (i == target ? 1.0L - e : 0.0L) + e / (real)C;
         const real log_p = (real)s[i] - largest - logl(sum);
         if (y > 0.0L) out->ce.value -= y * log_p;
+        if (y > 0.0L) out->ce.logs += y * (1.0L - log_p);
         out->ce.grad[i] = expl(log_p) - y;
         largest_of(&out->ce.grad_size, y);
         largest_of(&out->ce.grad_size, expl(log_p));
@@ -171,6 +177,7 @@ static void high_term(const members *c, plain_row *out) {
             const real value = a > -INFINITY ? Q * ((b - B) - (a - A)) : (real)INFINITY;
             out->high.value += value;
             out->high.size += fabsl(value);
+            out->high.logs += Q * logs_of(a - A, b - B);
         }
         if (a == -INFINITY && b > -INFINITY) out->grad_open = 1;
         if (a == -INFINITY) continue;
@@ -196,6 +203,7 @@ static void forward_kl(const members *c, int g, real a, real b, real share, term
                 c->x[j] > -INFINITY ? q * ((c->z[j] - b) - (c->x[j] - a)) : (real)INFINITY;
             out->value += share * value;
             out->size += share * fabsl(value);
+            out->logs += share * q * logs_of(c->x[j] - a, c->z[j] - b);
         }
         out->grad[c->index[j]] += share * (p - q);
         largest_of(&out->grad_size, share * p);
@@ -213,6 +221,7 @@ static void reverse_kl(const members *c, int g, real a, real b, real share, term
                                               : (real)INFINITY;
         value += part;
         size += fabsl(part);
+        out->logs += share * expl(c->x[j] - a) * logs_of(c->x[j] - a, c->z[j] - b);
     }
     out->value += share * value;
     out->size += share * size;
@@ -232,9 +241,7 @@ static void low_term(const members *c, int g, int32_t kl, plain_row *out) {
     const real a = log_sum_exp(c, c->x, g);
     const real b = log_sum_exp(c, c->z, g);
     const real forward = kl == GDKD_KL_FORWARD ? 1.0L : kl == GDKD_KL_REVERSE ? 0.0L : 0.5L;
-    // A group of one class has one distribution. A group that either model masks as a whole has
-    // none to compare with.
-    if (group_count(c, g) < 2) return;
+    // A group that either model masks as a whole has no distribution to compare with.
     if (a == -INFINITY && b == -INFINITY) return;
     if (b == -INFINITY && forward == 1.0L) return;
     if (a == -INFINITY && forward == 0.0L) return;
@@ -254,6 +261,7 @@ static void scale_term(const problem *p, real weight, int64_t classes, term *t) 
     const real factor = weight * (p->config.temperature_squared ? T * T : 1.0L);
     t->value *= factor;
     t->size *= fabsl(factor);
+    t->logs *= fabsl(factor);
     t->grad_size *= fabsl(factor / T);
     for (int64_t i = 0; i < classes; ++i) t->grad[i] *= factor / T;
 }
@@ -286,7 +294,7 @@ static void distillation(const problem *p, int64_t row, int64_t target, members 
     }
     high_term(c, out);
     if (f->partition == GDKD_PARTITION_ALL || f->w_high == 0.0) {
-        out->high.value = out->high.size = out->high.grad_size = 0.0L;
+        out->high.value = out->high.size = out->high.logs = out->high.grad_size = 0.0L;
         memset(out->high.grad, 0, (size_t)p->classes * sizeof *out->high.grad);
     }
     if (global) standardise_backward(c, ALL_GROUPS, m, &out->high);
@@ -304,6 +312,12 @@ static void distillation(const problem *p, int64_t row, int64_t target, members 
         if (global) standardise_backward(c, ALL_GROUPS, m, &out->low[g]);
         scale_term(p, low_factor(p, row, target, g, out), p->classes, &out->low[g]);
     }
+}
+
+static void make_relative(real *v, int64_t n) {
+    real largest = -INFINITY;
+    for (int64_t j = 0; j < n; ++j) largest = fmaxl(largest, v[j]);
+    for (int64_t j = 0; j < n && largest > -INFINITY; ++j) v[j] -= largest;
 }
 
 static int not_a_number(real v) {
@@ -332,7 +346,8 @@ void plain_row_terms(const problem *p, int64_t row, plain_row *out) {
     if (distils && !teacher_alive && student_alive) out->invalid = 1;
     if (!out->invalid) {
         if (p->config.ce_weight != 0.0) cross_entropy(p, row, target, out);
-        // One class, or none: there is nothing to distil.
+        make_relative(c.s, c.n);
+        make_relative(c.t, c.n);
         if (c.n > 0) distillation(p, row, target, &c, out);
     }
     members_free(&c);

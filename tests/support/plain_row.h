@@ -4,11 +4,13 @@
 
 #include "plain.h"
 
-// One term of a row: its value, the sum of the absolute values of what it is the sum of, its
-// gradient with respect to the row's student logits, and the largest part of that.
+// One term of a row: its value, the sum of the absolute values of what it is the sum of, that sum
+// with the logarithms before their subtraction, its gradient with respect to the row's student
+// logits, and the largest part of that.
 typedef struct term {
     real value;
     real size;
+    real logs;
     real *grad; // [classes]
     real grad_size;
 } term;

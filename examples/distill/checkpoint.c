@@ -1,0 +1,130 @@
+// The file is a safetensors file: the state_dict, "momentum.NAME" for each parameter, and "log", a
+// row of float64 for each epoch.
+#include "checkpoint.h"
+
+#include "safetensors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RECORD = sizeof(epoch_record) / sizeof(double), NAME = 64 };
+_Static_assert(sizeof(epoch_record) == RECORD * sizeof(double), "a record is doubles only");
+
+// What a checkpoint consists of, pointing into model and log: for each part the entry's shape and
+// where the data lives.
+typedef struct {
+    safetensors_entry *entries;
+    void **places;
+    char (*names)[NAME];
+    size_t count;
+} parts;
+
+static void add_part(parts *p, const char *prefix, const tensor *t, const char *dtype, size_t bytes,
+                     void *place) {
+    safetensors_entry *entry = &p->entries[p->count];
+    snprintf(p->names[p->count], NAME, "%s%s", prefix, t->name);
+    *entry = (safetensors_entry){.name = p->names[p->count],
+                                 .dims = t->dims,
+                                 .count = t->count,
+                                 .bytes = bytes,
+                                 .data = place};
+    snprintf(entry->dtype, sizeof entry->dtype, "%s", dtype);
+    memcpy(entry->shape, t->shape, sizeof t->shape);
+    p->places[p->count++] = place;
+}
+
+static bool parts_make(parts *p, const model *m, const run_log *log, error_line *e) {
+    const tensor *tensors;
+    const size_t count = model_tensors(m, &tensors), room = 2 * count + 1;
+    const tensor records = {
+        "", 2, {(size_t)log->count, RECORD}, (size_t)log->count * RECORD, NULL, NULL, NULL, NULL};
+    p->count = 0;
+    p->entries = calloc(room, sizeof *p->entries);
+    p->places = calloc(room, sizeof *p->places);
+    p->names = calloc(room, sizeof *p->names);
+    if (!p->entries || !p->places || !p->names) return error_memory(e, "the checkpoint");
+    for (size_t i = 0; i < count; i++) {
+        const tensor *t = &tensors[i];
+        const size_t bytes = t->count * (t->steps ? sizeof *t->steps : sizeof *t->data);
+        add_part(p, "", t, t->steps ? "I64" : "F32", bytes,
+                 t->steps ? (void *)t->steps : (void *)t->data);
+        if (t->momentum) add_part(p, "momentum.", t, "F32", bytes, t->momentum);
+    }
+    add_part(p, "log", &records, "F64", records.count * sizeof(double), log->epochs);
+    return true;
+}
+
+static void parts_free(parts *p) {
+    free(p->entries);
+    free(p->places);
+    free(p->names);
+}
+
+bool checkpoint_save(const model *m, const run_log *log, const char *recipe, const char *path,
+                     error_line *e) {
+    const safetensors_note notes[] = {{"checkpoint", "1"}, {"training", recipe}};
+    parts p;
+    bool fine = parts_make(&p, m, log, e);
+    if (fine) {
+        const safetensors file = {
+            .count = p.count, .entries = p.entries, .notes = 2, .metadata = notes};
+        fine = safetensors_write(&file, path, e);
+    }
+    parts_free(&p);
+    return fine;
+}
+
+// --- Loading -------------------------------------------------------------------------------------
+
+static bool check_recipe(const safetensors *file, const char *recipe, const char *path,
+                         error_line *e) {
+    const char *version = safetensors_metadata(file, "checkpoint");
+    const char *found = safetensors_metadata(file, "training");
+    if (!version || strcmp(version, "1") != 0 || !found)
+        return error_set(e, "%s is not a checkpoint", path);
+    return strcmp(found, recipe) == 0 ||
+           error_set(e,
+                     "%s belongs to another run (%s); remove it, or go on without --resume, or "
+                     "with that run's options",
+                     path, found);
+}
+
+// The epochs that the log of the file holds, or 0.
+static int log_rows(const safetensors *file, int room) {
+    const safetensors_entry *log = safetensors_find(file, "log");
+    if (!log || strcmp(log->dtype, "F64") != 0 || log->dims != 2 || log->shape[1] != RECORD ||
+        log->shape[0] < 1 || log->shape[0] > (size_t)room)
+        return 0;
+    return (int)log->shape[0];
+}
+
+static bool same_kind(const safetensors_entry *a, const safetensors_entry *b) {
+    return b && strcmp(a->dtype, b->dtype) == 0 && a->dims == b->dims && a->bytes == b->bytes &&
+           memcmp(a->shape, b->shape, sizeof a->shape) == 0;
+}
+
+static bool copy_parts(const parts *p, const safetensors *file, const char *path, error_line *e) {
+    for (size_t i = 0; i < p->count; i++)
+        if (!same_kind(&p->entries[i], safetensors_find(file, p->entries[i].name)))
+            return error_set(e, "%s does not fit this run: %s is missing or of another shape", path,
+                             p->entries[i].name);
+    for (size_t i = 0; i < p->count; i++)
+        memcpy(p->places[i], safetensors_find(file, p->entries[i].name)->data, p->entries[i].bytes);
+    return true;
+}
+
+bool checkpoint_load(model *m, run_log *log, const char *recipe, const char *path, error_line *e) {
+    safetensors file;
+    parts p = {0};
+    if (!safetensors_read(&file, path, e)) return false;
+    bool fine = check_recipe(&file, recipe, path, e);
+    const int epochs = log_rows(&file, log->room);
+    if (fine && !epochs) fine = error_set(e, "%s is damaged: its log cannot be used", path);
+    if (fine) log->count = epochs;
+    fine = fine && parts_make(&p, m, log, e) && copy_parts(&p, &file, path, e);
+    if (!fine) log->count = 0;
+    parts_free(&p);
+    safetensors_free(&file);
+    return fine;
+}
