@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "measure.h"
 #include "memory.h"
 #include "yardstick.h"
 
@@ -91,7 +90,7 @@ static void check_call(const loss_call *call, const bench_data *data) {
 }
 
 bench_outcome run_case(const bench_data *data, const bench_loss *loss, int32_t isa, int threads,
-                       int repetitions) {
+                       repetition_plan plan) {
     double elements = (double)shape_elements(&data->shape);
     loss_call call = make_call(data, loss, isa, threads);
     run_loss(&call);
@@ -110,7 +109,7 @@ bench_outcome run_case(const bench_data *data, const bench_loss *loss, int32_t i
         {.run = run_stream, .context = &stream, .elements = elements},
         {.run = run_exp, .context = &exponentials, .elements = exp_elements(threads)},
     };
-    measure(jobs, 3, repetitions);
+    measure(jobs, 3, plan);
     check_call(&call, data);
     free(call.workspace);
     return (bench_outcome){.least = jobs[0].least,

@@ -6,6 +6,7 @@
 
 #include "logits.h"
 #include "losses.h"
+#include "measure.h"
 #include "shape.h"
 
 // Logits, targets, groups and room for the gradient: shared by all losses on one shape and dtype.
@@ -28,6 +29,6 @@ typedef struct {
 
 // Gradient included, workspace given, warm. A refusal of the library: one line on stderr, exit(1).
 bench_outcome run_case(const bench_data *data, const bench_loss *loss, int32_t isa, int threads,
-                       int repetitions);
+                       repetition_plan plan);
 
 #endif

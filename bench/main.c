@@ -25,8 +25,8 @@ static int wanted(const bench_options *o, const bench_shape *shape, const bench_
 }
 
 static void print_case(const bench_data *data, const bench_loss *loss, int32_t isa, int threads,
-                       int repetitions) {
-    bench_outcome outcome = run_case(data, loss, isa, threads, repetitions);
+                       repetition_plan plan) {
+    bench_outcome outcome = run_case(data, loss, isa, threads, plan);
     printf("%s\t%s\t%s\t%s\t%d\t%.4f\t%.4f\t%.3f\t%.3f\t%zu\n", data->shape.name, loss->name,
            dtype_names[data->dtype], gdkd_isa_name(isa), threads, outcome.least, outcome.median,
            outcome.stream_ratio, outcome.exp_ratio, outcome.workspace_bytes);
@@ -40,7 +40,7 @@ static void print_shape(const bench_options *o, const bench_shape *shape, int32_
             if (!wanted(o, shape, &o->losses[l], dtype, o->isas[i])) continue;
             if (!data.student) data = make_data(shape, dtype, o->logits);
             for (int t = 0; t < o->thread_count; t++)
-                print_case(&data, &o->losses[l], o->isas[i], o->threads[t], o->repetitions);
+                print_case(&data, &o->losses[l], o->isas[i], o->threads[t], o->plan);
         }
     }
     free_data(&data);

@@ -23,9 +23,9 @@ static double time_runs(const timed_job *job, int64_t runs) {
     return now_ns() - start;
 }
 
-// The number of runs that takes LEAST_NS; finding it warms caches and clocks.
+// The number of runs that takes LEAST_NS; finding it warms caches and clocks, and a job that needs
+// one run alone is slow enough not to care.
 static int64_t runs_needed(const timed_job *job) {
-    job->run(job->context);
     int64_t runs = 1;
     double ns = time_runs(job, runs);
     while (ns < LEAST_NS) {
@@ -47,18 +47,22 @@ static void summarise(timed_job *job, double *ns, int count) {
     job->median = count % 2 ? ns[count / 2] : 0.5 * (ns[count / 2 - 1] + ns[count / 2]);
 }
 
-void measure(timed_job *jobs, int count, int repetitions) {
+void measure(timed_job *jobs, int count, repetition_plan plan) {
     size_t n = (size_t)count;
     int64_t *runs = allocate(n * sizeof *runs);
-    double *ns = allocate(n * (size_t)repetitions * sizeof *ns);
+    double *ns = allocate(n * (size_t)plan.most * sizeof *ns);
     for (int j = 0; j < count; j++) runs[j] = runs_needed(&jobs[j]);
-    for (int r = 0; r < repetitions; r++) {
+    double start = now_ns();
+    int done = 0;
+    while (done < plan.most &&
+           (done < LEAST_REPETITIONS || now_ns() - start < 1e9 * plan.seconds)) {
         for (int j = 0; j < count; j++) {
             double per_run = time_runs(&jobs[j], runs[j]) / (double)runs[j];
-            ns[j * repetitions + r] = per_run / jobs[j].elements;
+            ns[j * plan.most + done] = per_run / jobs[j].elements;
         }
+        done++;
     }
-    for (int j = 0; j < count; j++) summarise(&jobs[j], ns + j * repetitions, repetitions);
+    for (int j = 0; j < count; j++) summarise(&jobs[j], ns + j * plan.most, done);
     free(ns);
     free(runs);
 }

@@ -9,7 +9,13 @@ typedef struct {
     double least, median; // out: ns per element over the repetitions
 } timed_job;
 
+typedef struct {
+    int most;       // repetitions
+    double seconds; // after LEAST_REPETITIONS none is begun later than this
+} repetition_plan;
+enum { LEAST_REPETITIONS = 3 };
+
 // Each repetition runs every job once, job after job, each for at least 2 ms.
-void measure(timed_job *jobs, int count, int repetitions);
+void measure(timed_job *jobs, int count, repetition_plan plan);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <gdkd.h>
 #include <getopt.h>
+#include <math.h>
 #include <omp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@ static const char usage[] =
     "  --dtype LIST     f32 f64 bf16 f16\n"
     "  --isa LIST       best scalar avx2 avx512\n"
     "  --threads LIST   1,2 by default\n"
-    "  --repeat N       repetitions of at least 2 ms each (15)\n"
+    "  --repeat N       repetitions of at least 2 ms each (15, or what fits in 4 s)\n"
     "  --logits KIND    normal peaked near wide\n"
     "  --help           this text\n"
     "\n"
@@ -121,7 +122,8 @@ static void set_full(bench_options *o) {
     o->thread_count = 0;
     o->threads[o->thread_count++] = 1;
     if (omp_get_num_procs() > 1) o->threads[o->thread_count++] = 2;
-    o->repetitions = 15;
+    // The slowest cases on the largest shapes keep the whole within ten minutes.
+    o->plan = (repetition_plan){.most = 15, .seconds = 4.0};
 }
 
 static void set_quick(bench_options *o) {
@@ -197,7 +199,8 @@ static void apply_choice(int option, const char *value, bench_options *o) {
         parse_list(o, "threads", value, &o->thread_count, add_threads);
         break;
     case REPEAT:
-        o->repetitions = parse_count("repeat", value, MOST_REPETITIONS);
+        o->plan.most = parse_count("repeat", value, MOST_REPETITIONS);
+        o->plan.seconds = INFINITY;
         break;
     case LOGITS: {
         int kind = find_name(value, logits_names, 4);

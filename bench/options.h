@@ -6,6 +6,7 @@
 
 #include "logits.h"
 #include "losses.h"
+#include "measure.h"
 #include "shape.h"
 
 enum { MOST_CHOICES = 32 };
@@ -21,7 +22,7 @@ typedef struct {
     int shape_count, loss_count, dtype_count, isa_count, thread_count;
     int shapes_given, dtypes_given, isas_given;
     logits_kind logits;
-    int repetitions;
+    repetition_plan plan;
 } bench_options;
 
 // Handles --help; on a mistake says so in one line on stderr and ends with status 2.

@@ -1,5 +1,6 @@
 #include "system.h"
 
+#include <math.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static void print_moment(void) {
         printf("# date: %s UTC\n", text);
 }
 
-static void print_yardsticks(int threads, int repetitions) {
+static void print_yardsticks(int threads, repetition_plan plan) {
     const int64_t elements = INT64_C(1) << 24U;
     size_t bytes = (size_t)elements * sizeof(float);
     float *arrays[3];
@@ -53,7 +54,7 @@ static void print_yardsticks(int threads, int repetitions) {
         {.run = run_stream, .context = &stream, .elements = (double)elements},
         {.run = run_exp, .context = &exponentials, .elements = exp_elements(threads)},
     };
-    measure(jobs, 2, repetitions);
+    measure(jobs, 2, plan);
     printf("# yardsticks, %d thread%s: stream loop %.3f ns per element (float32, two reads and a "
            "write, 3 x %zu MiB), exp %.3f ns per element (float32, in L1)\n",
            threads, threads == 1 ? "" : "s", jobs[0].least, bytes >> 20U, jobs[1].least);
@@ -78,9 +79,11 @@ void print_system(int argc, char **argv, const bench_options *options) {
     printf(" (yardsticks run on as many)\n");
     printf("# logits: %s (seed %d); T = 4, k = 5\n", logits_descriptions[options->logits],
            LOGITS_SEED);
-    printf("# ns per element: minimum and median of %d repetitions; gradient included, workspace "
-           "given, warm\n",
-           options->repetitions);
+    printf("# ns per element: minimum and median of %d repetitions", options->plan.most);
+    if (isfinite(options->plan.seconds))
+        printf(" (slow cases: of those begun within %g s, at least %d)", options->plan.seconds,
+               LEAST_REPETITIONS);
+    printf("; gradient included, workspace given, warm\n");
     for (int i = 0; i < options->thread_count; i++)
-        print_yardsticks(options->threads[i], options->repetitions);
+        print_yardsticks(options->threads[i], options->plan);
 }
