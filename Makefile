@@ -60,6 +60,8 @@ $(compile)
 $(if $(V),,@)$(CC) $(BASE_CFLAGS) $(1) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 endef
 
+LINK = $(if $(V),,@echo '  LD      $@' && )$(CC)
+
 include mk/lib.mk
 include mk/examples.mk
 include mk/bench.mk
@@ -68,6 +70,7 @@ include mk/demo.mk
 include mk/deps.mk
 include mk/install.mk
 include mk/quality.mk
+include mk/docs.mk
 
 clean: ## Remove everything that was built
 	rm -rf build compile_commands.json

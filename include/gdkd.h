@@ -4,8 +4,8 @@
 // student logits s, teacher logits t, temperature T, x = s/T, z = t/T. The classes are split into
 // groups g, every class in exactly one:
 //
-//     P_g, Q_g   the student's and the teacher's probability mass of group g, softmax over all
-//     classes p_i, q_i   softmax of x and of z within the group of class i
+//     P_g, Q_g   the student's and the teacher's mass of group g, in the softmax over all classes
+//     p_i, q_i   softmax of x and of z within the group of class i
 //
 //     high   = sum_g Q_g (log Q_g - log P_g)
 //     low_g  = sum_{i in g} q_i (log q_i - log p_i)      forward   (GDKD_KL_FORWARD)

@@ -144,10 +144,9 @@ static inline int32_t ranked_teacher(const criterion *c, const scratch *x, doubl
 
 static inline void exact_prepare(const criterion *c, block *b, int lane, const scratch *x) {
     if (c->partition != GDKD_PARTITION_MAP) {
-        int32_t best[MAX_GROUPS];
         double *ranked = x->standard_t;
         int32_t gone = ranked_teacher(c, x, ranked);
-        split_row(c, b, lane, ranked, gone, x, best);
+        split_row(c, b, lane, ranked, gone, x);
         draw_map(c, b, lane, ranked, x->map);
     }
     if (c->standardize != GDKD_STANDARDIZE_NONE) {
@@ -167,10 +166,10 @@ static void exact_sums(const criterion *c, block *b, int lane, const scratch *x)
     exact_prepare(c, b, lane, x);
     if (c->split_high) {
         const double *high_s = high_is_raw(c) ? s : low_s, *high_t = high_is_raw(c) ? t : low_t;
-        refer_map(c, &b->high_sums, lane, high_s, high_t, x->map);
+        refer_row(c, b, &b->high_sums, lane, GDKD_PARTITION_MAP, high_s, high_t, x->map);
         sums_of_row(c, b, &b->high_sums, lane, GDKD_PARTITION_MAP, false, high_s, high_t, x->map);
     }
-    refer_map(c, &b->low_sums, lane, low_s, low_t, x->map);
+    refer_row(c, b, &b->low_sums, lane, GDKD_PARTITION_MAP, low_s, low_t, x->map);
     sums_of_row(c, b, &b->low_sums, lane, GDKD_PARTITION_MAP, false, low_s, low_t, x->map);
 }
 

@@ -61,7 +61,7 @@ static inline void shares(const criterion *c, real inv_t, lanes *ref, lanes *sum
     base = finite_or_0(base);
     for (int g = 0; g < c->groups; g++) {
         distance[g] = v_mul(v_sub(v_load(&ref[g][l]), base), v_splat(inv_t));
-        vec whole = v_mul(v_load(&sum[g][l]), v_whole(v_exp(distance[g], plain)));
+        vec whole = v_mul(v_load(&sum[g][l]), v_exp(distance[g], plain));
         out->value[g] = v_only(there[g], whole);
         total = v_add(total, out->value[g]);
     }
@@ -134,7 +134,11 @@ static inline void finish_low(const criterion *c, block *b, int g, int l, vec q,
     const mask counts = m_andnot(v_eq(m, v_splat(0)), m_all()); // 0 times infinity is 0 here
     v_store(&b->low[g][l], v_only(counts, v_mul(v_mul(v_splat(c->factor), m), term)));
 
-    vec w = v_mul(v_splat(c->w_low[g]), m);
+    // Where both models have one class, and the same, nothing pulls: two equal coefficients, rounded apart,
+    // would leave a trace.
+    const vec one = v_splat(1), zero = v_splat(0);
+    const mask same = m_and(m_and(v_eq(s, one), v_eq(t, one)), v_eq(term, zero));
+    vec w = v_select(same, zero, v_mul(v_splat(c->w_low[g]), m));
     vec with_t = v_only(d.has_t, v_mul(w, v_splat(c->forward_share)));
     // log_ratio is infinite where one of the models has nothing in the group.
     mask settled = m_and(d.has_s, m_and(d.has_t, v_lt(d.reverse, v_splat((real)INFINITY))));

@@ -39,7 +39,7 @@ OP vec gradient_step(const gradient_constants *k, int partition, int groups, boo
         members(&k->sums.at, partition, groups, map_shared, t, i, map, valid, partial, m);
         vec ds = v_sub(s, pick(m, groups, k->sums.ref_s)),
             dt = v_sub(t, pick(m, groups, k->sums.ref_t));
-        vec es = v_whole(v_exp(ds, k->sums.student)), factor = pick(m, groups, k->c_s);
+        vec es = v_exp(ds, k->sums.student), factor = pick(m, groups, k->c_s);
         if (k->sums.reverse) {
             vec d = ratio_of(s, t, ds, dt, k->sums.rho).for_s;
 #ifdef REAL_IS_DOUBLE
@@ -49,15 +49,14 @@ OP vec gradient_step(const gradient_constants *k, int partition, int groups, boo
         }
         gradient = v_mul(es, factor);
         if (k->sums.forward)
-            gradient =
-                v_fnma(v_whole(v_exp(dt, k->sums.teacher)), pick(m, groups, k->c_t), gradient);
+            gradient = v_fnma(v_exp(dt, k->sums.teacher), pick(m, groups, k->c_t), gradient);
     }
     if (k->sums.with_ce) {
         vec flat = k->flat;
 #ifdef REAL_IS_DOUBLE
         flat = v_select(v_eq(s, v_splat((real)-INFINITY)), v_splat(0), flat);
 #endif
-        vec push = v_fms(v_whole(v_exp(v_sub(s, k->sums.ref_ce), k->sums.ce)), k->c_ce, flat);
+        vec push = v_fms(v_exp(v_sub(s, k->sums.ref_ce), k->sums.ce), k->c_ce, flat);
         gradient = v_add(gradient, v_select(i_eq(i, k->target), v_sub(push, k->hot), push));
     }
     return gradient;

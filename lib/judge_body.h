@@ -28,18 +28,29 @@ static inline mask in_range(const criterion *c, const block *b, int l) {
         fine = m_and(
             fine, m_and(small_enough(v_load(&p->c_s[g][l])), small_enough(v_load(&p->c_t[g][l]))));
         fine = m_and(fine, small_enough(v_load(&p->c_d[g][l])));
+        // A group without classes has zeros throughout; one of nothing but -inf has products that are no numbers.
         mask empty = m_and(v_eq(s, v_splat(0)), v_eq(t, v_splat(0)));
+        if (c->forward) empty = m_and(empty, v_eq(v_load(&p->dot_t[g][l]), v_splat(0)));
+        if (c->reverse) empty = m_and(empty, v_eq(v_load(&p->dot_s[g][l]), v_splat(0)));
         good = m_and(good, m_or(empty, fine));
     }
     return good;
 }
 
-// Logarithms of float sums are off by about float_error. The promise is relative to the terms'
-// absolute values, sum_i q_i |log q_i - log p_i|: about the root of a divergence where that is
-// small. The high term's error is that of the masses times |P - Q|, at most sqrt(high / 2).
+// Logarithms of float sums are off by about float_error. The promise is relative to the terms' absolute
+// values, sum_i q_i |log q_i - log p_i|: about the root of a divergence where that is small, and of the root of
+// what weight there is beside the largest class. The high term's error is that of the masses times |P - Q|, at
+// most sqrt(high / 2).
 OP vec magnitude(vec term, vec unit) {
     vec root = v_sqrt(v_max(v_splat(0), v_mul(term, unit)));
     return v_select(v_lt(unit, term), term, root);
+}
+
+// 1.5 (1 - the largest class's share of its group), at most 1. A sum is relative to its largest class. The factor
+// is where bench/numerics.py finds no row beyond the promise.
+OP vec spread(vec sum) {
+    const vec one = v_splat(1), beside = v_max(v_splat(0), v_sub(sum, one));
+    return v_min(one, v_mul(v_splat(1.5), v_div(beside, v_max(sum, one))));
 }
 
 // The student's mean of d / T, relative to the reference point, which may lie far from where its
@@ -65,7 +76,7 @@ static inline mask reverse_is_precise(const criterion *c, const block *b, int l)
 }
 
 static inline mask precise(const criterion *c, const block *b, int l) {
-    const real float_error = 7e-8, promised = 3e-7;
+    const real float_error = 1e-7, promised = 3e-7;
     vec size = v_splat(0), error = v_splat(0);
     if (c->ce) {
         size = v_abs(v_mul(v_splat(c->ce_weight), v_load(&b->ce[l])));
@@ -82,7 +93,10 @@ static inline mask precise(const criterion *c, const block *b, int l) {
         vec unit = v_splat(c->factor);
         if (c->mass_scaled >> g & 1U) unit = v_mul(unit, v_load(&b->teacher_mass[g][l]));
         if (c->table_weighted >> g & 1U) unit = v_mul(unit, v_abs(v_load(&b->low_weight[l])));
-        size = v_fma(w, magnitude(v_abs(v_load(&b->low[g][l])), unit), size);
+        vec wide = v_splat(1);
+        if (c->forward) wide = v_min(wide, spread(v_load(&b->low_sums.sum_t[g][l])));
+        if (c->reverse) wide = v_min(wide, spread(v_load(&b->low_sums.sum_s[g][l])));
+        size = v_fma(w, magnitude(v_abs(v_load(&b->low[g][l])), v_mul(unit, wide)), size);
         if (c->reverse) unit = v_fma(unit, v_abs(mean_ratio(c, &b->low_sums, g, l)), unit);
         error = v_fma(w, v_only(v_positive(v_load(&b->low_sums.sum_t[g][l])), unit), error);
     }

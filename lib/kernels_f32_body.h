@@ -49,10 +49,15 @@ static void rows_sums(const criterion *c, block *b, const scratch *x) {
         const int lane = __builtin_ctz(open);
         const real *s = b->s_row[lane], *t = b->t_row[lane];
         const uint8_t *map = b->map_row[lane];
-        if (c->kd) split_and_refer(c, b, lane, s, t, map, x);
+        if (c->kd) {
+            split_row(c, b, lane, t, 0, x);
+#define CALL(partition) refer_row(c, b, &b->low_sums, lane, partition, s, t, map)
+            FOR_PARTITION(c, CALL);
+#undef CALL
+        }
         if (c->ce)
             refer_ce(b, lane, s, 1,
-                     c->kd ? b->low_sums.ref_s[0][lane] : largest_of(s, c->classes, 1));
+                     c->kd ? largest_reference(c, b, lane) : largest_of(s, c->classes, 1));
 #define CALL(partition) sums_of_row(c, b, &b->low_sums, lane, partition, c->ce, s, t, map)
         FOR_PARTITION(c, CALL);
 #undef CALL
@@ -74,13 +79,18 @@ static void rows_gradient(const criterion *c, block *b, const scratch *x) {
 }
 
 static void across_sums(const criterion *c, block *b, const scratch *x) {
-    if (c->kd) split_across(c, b, x);
+    if (c->kd) {
+        split_across(c, b, x);
+#define CALL(partition) refer_across(c, b, partition)
+        FOR_PARTITION(c, CALL);
+#undef CALL
+    }
     if (c->ce) {
         for (int l = 0; l < b->rows; l++) {
             if (!(b->used >> l & 1U)) continue;
             const real *s = (const real *)b->s + l;
             refer_ce(b, l, s, b->s_step,
-                     c->kd ? b->low_sums.ref_s[0][l] : largest_of(s, c->classes, b->s_step));
+                     c->kd ? largest_reference(c, b, l) : largest_of(s, c->classes, b->s_step));
         }
     }
     if (WHOLE_BLOCKS && b->rows == LANES) {

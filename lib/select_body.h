@@ -2,7 +2,7 @@
 // when its logit is larger or, at equal logits, its index lower. That order is total, so ties need
 // no care.
 //
-// For small k the vector maxima of the row give a bound that at least k + 1 classes reach; only
+// For small k the vector maxima of the row give a bound that at least k classes reach; only
 // those few are looked at one by one. For large k a quickselect does it.
 #ifndef GDKD_SELECT_BODY_H
 #define GDKD_SELECT_BODY_H
@@ -13,11 +13,10 @@
 
 enum { SELECT_SMALL = 2 * LANES }; // slots of the first pass
 
-// Classes by rank; -1 where the row has none of that rank.
 typedef struct {
-    real kth;                   // logit of the k-th best
-    int32_t last;               // its class: the last one in the order
-    int32_t best, second, next; // the best, the second best, the (k + 1)-th best
+    real kth;     // logit of the k-th best
+    int32_t last; // its class: the last one in the order
+    int32_t best; // the best class
 } selection;
 
 typedef struct {
@@ -128,27 +127,21 @@ static inline int32_t best_of(const candidates *x, int32_t from, int32_t to) {
 // sign: 1 for the largest, -1 for the smallest. k >= 1. Rows with NaNs give some answer.
 static inline selection select_class(const real *t, int32_t n, int64_t k, real sign,
                                      const scratch *room) {
-    const int64_t want = k + 1 < n ? k + 1 : n;
+    if (k >= n) k = n;
     candidates x = {room->select_value, room->select_index, 0};
-    bool small = want <= LANES && n >= 2 * SELECT_SMALL;
-    collect(t, n, small ? reached_bound(t, n, (int)want, v_splat(sign)) : (real)-INFINITY, sign,
-            &x);
-    if (x.count == 0) return (selection){(real)-INFINITY * sign, n - 1, 0, n > 1 ? 1 : -1, -1};
+    const bool few = k <= LANES && n >= 2 * SELECT_SMALL;
+    collect(t, n, few ? reached_bound(t, n, (int)k, v_splat(sign)) : (real)-INFINITY, sign, &x);
+    if (x.count == 0) return (selection){(real)-INFINITY * sign, n - 1, 0};
 
     const int32_t rank = k < x.count ? (int32_t)k - 1 : x.count - 1; // of the k-th, from 0
     if (x.count <= SELECT_SMALL) {
         sort_small(&x);
     } else {
         quickselect(&x, rank);
-        if (rank + 1 < x.count) exchange(&x, rank + 1, best_of(&x, rank + 1, x.count));
         exchange(&x, 0, best_of(&x, 0, rank + 1));
-        if (rank > 1) exchange(&x, 1, best_of(&x, 1, rank + 1));
     }
-    selection s = {x.value[rank] * sign, x.index[rank], x.index[0], -1, -1};
-    if (x.count > 1) s.second = x.index[1];
-    if (rank + 1 < x.count) s.next = x.index[rank + 1];
-    if (k >= n) s = (selection){(real)-INFINITY * sign, n - 1, s.best, s.second, -1};
-    return s;
+    const selection s = {x.value[rank] * sign, x.index[rank], x.index[0]};
+    return k < n ? s : (selection){(real)-INFINITY * sign, n - 1, s.best};
 }
 
 // --- Adaptive k ----------------------------------------------------------------------------------

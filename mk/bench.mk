@@ -10,7 +10,7 @@ $(BENCH_OBJ): $(O)/obj/%.o: %.c $(O)/flags
 
 $(O)/bin/gdkd-bench: $(BENCH_OBJ) $(O)/lib/libgdkd.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ -lm -o $@
+	$(LINK) $(ALL_LDFLAGS) $^ -lm -o $@
 
 bench: $(O)/bin/gdkd-bench ## Build and run the benchmark (BENCH_ARGS='--quick'; under ten minutes without)
 	@$(O)/bin/gdkd-bench $(BENCH_ARGS)

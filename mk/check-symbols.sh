@@ -19,7 +19,7 @@ shared)
 archive)
     stray=$(nm -g --defined-only "$file" 2>/dev/null | awk 'NF==3{print $3}' | grep -v -e '^gdkd_' -e '^__' || :)
     if [ -n "$stray" ]; then
-        echo "error: $file defines global symbols without the prefix gdkd_:" $stray >&2
+        echo "error: $file defines global symbols without the prefix gdkd_: $stray" >&2
         rm -f "$file"
         exit 1
     fi ;;

@@ -22,7 +22,7 @@ $(TRAINER_OBJ): $(O)/obj/%.o: %.c $(O)/flags
 
 $(O)/bin/gdkd-distill: $(TRAINER_OBJ) $(O)/lib/libgdkd.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(TRAINER_LIBS) -o $@
+	$(LINK) $(ALL_LDFLAGS) $^ $(TRAINER_LIBS) -o $@
 
 $(O)/bin/quickstart: examples/quickstart.c $(O)/lib/libgdkd.a $(O)/flags
 	@mkdir -p $(@D)

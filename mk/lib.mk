@@ -22,12 +22,12 @@ lib: $(O)/lib/libgdkd.a $(O)/lib/libgdkd.so $(O)/lib/gdkd.pc
 $(O)/lib/libgdkd.a: $(LIB_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(if $(V),,@)$(AR) rcs $@ $^
 	@mk/check-symbols.sh archive $@
 
 $(O)/lib/$(SOFILE): $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(ALL_LDFLAGS) $^ -lm -o $@
+	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(ALL_LDFLAGS) $^ -lm -o $@
 	@mk/check-symbols.sh shared $@
 
 $(O)/lib/libgdkd.so: $(O)/lib/$(SOFILE)

@@ -1,11 +1,15 @@
 # Tests: every tests/test_*.c is a Check program for the library, every tests/distill/test_*.c one for
 # the trainer's parts. tests/support/ belongs to the library's tests alone: both sides have an rng.h.
+# Scripts print 'N passed, M failed'.
 
 TEST_CFLAGS    = -D_GNU_SOURCE -DTEST_DATA='"tests/data"' $(shell $(PKG_CONFIG) --cflags check)
 TEST_LIBS      = $(shell $(PKG_CONFIG) --libs check) -lm
 SUPPORT_OBJ   := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/*.c))
 LIB_TESTS     := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/test_*.c))
 TRAINER_TESTS := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/distill/test_*.c))
+LONG_TESTS    := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/long/test_*.c))
+REPLAY        := $(O)/bin/gdkd-replay
+CASES         := tests/data/reference_cases.txt
 
 $(O)/obj/tests/%.o: tests/%.c $(O)/flags
 	$(call cc,$(TEST_CFLAGS) -Itests/support -Ilib)
@@ -15,25 +19,41 @@ $(O)/obj/tests/distill/%.o: tests/distill/%.c $(O)/flags
 
 $(LIB_TESTS): $(O)/tests/%: $(O)/obj/tests/%.o $(SUPPORT_OBJ) $(O)/lib/libgdkd.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(TEST_LIBS) -o $@
+	$(LINK) $(ALL_LDFLAGS) $^ $(TEST_LIBS) -o $@
 
 $(TRAINER_TESTS): $(O)/tests/%: $(O)/obj/tests/%.o $(TRAINER_LIB) $(O)/lib/libgdkd.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(TEST_LIBS) $(TRAINER_LIBS) -o $@
+	$(LINK) $(ALL_LDFLAGS) $^ $(TEST_LIBS) $(TRAINER_LIBS) -o $@
+
+# The library's exponential by itself, compiled once per instruction set as the kernels are.
+EXP_SRC := $(wildcard tests/long/exp_scalar_*.c)
+ifneq ($(filter x86_64-%,$(MACHINE)),)
+EXP_SRC += $(wildcard tests/long/exp_avx*.c)
+endif
+EXP_OBJ := $(EXP_SRC:%.c=$(O)/obj/%.o)
+
+$(EXP_OBJ): $(O)/obj/%.o: %.c $(O)/flags
+	$(call cc,$(LIB_CFLAGS))
+
+$(LONG_TESTS): $(O)/tests/%: $(O)/obj/tests/%.o $(EXP_OBJ) $(O)/lib/libgdkd.a
+	@mkdir -p $(@D)
+	$(LINK) $(ALL_LDFLAGS) $^ $(TEST_LIBS) -o $@
+
+$(REPLAY): $(O)/obj/tests/replay/gdkd-replay.o $(SUPPORT_OBJ) $(O)/lib/libgdkd.a
+	@mkdir -p $(@D)
+	$(LINK) $(ALL_LDFLAGS) $^ -lm -o $@
+
+all: $(REPLAY)
 
 # Kept for the next run: make would delete them as intermediate files.
-.SECONDARY: $(patsubst $(O)/tests/%,$(O)/obj/tests/%.o,$(LIB_TESTS) $(TRAINER_TESTS))
+.SECONDARY: $(patsubst $(O)/tests/%,$(O)/obj/tests/%.o,$(LIB_TESTS) $(TRAINER_TESTS) $(LONG_TESTS))
 
-check: $(LIB_TESTS) $(TRAINER_TESTS) ## Build and run the tests
-	@mk/run-tests.sh $^
+check: $(LIB_TESTS) $(TRAINER_TESTS) $(REPLAY) $(O)/bin/gdkd-distill ## Build and run the tests
+	@mk/run-tests.sh 'tests/replay/run.sh $(REPLAY) $(CASES)' 'tests/distill/cli.sh $(O)/bin/gdkd-distill' \
+	                 $(TRAINER_TESTS) $(LIB_TESTS)
 
-# The trainer as a user meets it.
-.PHONY: check-cli
-check-cli: $(O)/bin/gdkd-distill
-	@echo '== distill/cli.sh'
-	@tests/distill/cli.sh $<
-
-check: check-cli
+check-long: $(LIB_TESTS) $(LONG_TESTS) ## The random tests ten times as long, exp over every float
+	@GDKD_TEST_LONG=1 mk/run-tests.sh $(LIB_TESTS) $(LONG_TESTS)
 
 # Against PyTorch, where it is installed; no part of `make check`.
 $(O)/obj/tests/pytorch/step.o: tests/pytorch/step.c $(O)/flags
@@ -41,7 +61,7 @@ $(O)/obj/tests/pytorch/step.o: tests/pytorch/step.c $(O)/flags
 
 $(O)/tests/pytorch/step: $(O)/obj/tests/pytorch/step.o $(TRAINER_LIB) $(O)/lib/libgdkd.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $^ $(TRAINER_LIBS) -o $@
+	$(LINK) $(ALL_LDFLAGS) $^ $(TRAINER_LIBS) -o $@
 
 .PHONY: check-pytorch
 check-pytorch: $(O)/tests/pytorch/step $(O)/bin/gdkd-distill ## Compare the networks with PyTorch's (apt install python3-torch)

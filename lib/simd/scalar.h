@@ -38,8 +38,8 @@ typedef struct {
 } mask; // every lane all ones or all zeros
 
 #define OP static inline __attribute__((always_inline))
-// For what becomes hundreds of instructions here: called, not inlined.
-#define LARGE_OP static __attribute__((noinline))
+// For what becomes hundreds of instructions here: called, not inlined; not every file calls all.
+#define LARGE_OP static __attribute__((noinline, unused))
 #define ONE_INSTANCE
 
 OP vec v_splat(real x) {

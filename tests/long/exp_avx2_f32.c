@@ -1,0 +1,4 @@
+#include "simd/f32_avx2.h"
+
+#define EXP_ARRAY exp_f32_avx2
+#include "exp_body.h"
