@@ -11,7 +11,8 @@ static const char *const schedule_names[] = {"cosine", "step", NULL};
 enum {
     STUDENTS = COMMAND_DISTILL | COMMAND_COMPARE,
     LEARNING = COMMAND_TRAIN | STUDENTS,
-    ALL = LEARNING | COMMAND_EVAL,
+    ON_DATA = LEARNING | COMMAND_EVAL,
+    ALL = ON_DATA | COMMAND_SPEED,
     ONE_RUN = COMMAND_TRAIN | COMMAND_DISTILL,
 };
 
@@ -34,7 +35,7 @@ enum {
 
 // clang-format off
 const option settings_options[] = {
-    TEXT_OPTION("data", data, ALL, ALL, "DATA", NULL,
+    TEXT_OPTION("data", data, ON_DATA, ON_DATA, "DATA", NULL,
                 "the data set: fashion-mnist[:DIR], cifar10:DIR or cifar100:DIR"),
     TEXT_OPTION("model", model, ALL, ALL, "NAME", NULL,
                 "the network (the student); gdkd-distill --help lists them"),
@@ -92,13 +93,13 @@ const option settings_options[] = {
     {.name = "seed", .kind = OPTION_SEED, .commands = COMMAND_COMPARE, .offset = AT(seed), .value = "N",
      .initial = "1", .help = "of a teacher that is not there yet"},
     INT_OPTION("threads", threads, ALL, "N", "0", 0, 4096, "0: one per core"),
-    INT_OPTION("limit", limit, ALL, "N", "0", 0, 1000000000,
+    INT_OPTION("limit", limit, ON_DATA, "N", "0", 0, 1000000000,
                "use the first N images of the training set and of the test set; 0: all"),
     {.name = "resume", .kind = OPTION_FLAG, .commands = LEARNING, .offset = AT(resume),
      .help = "go on after the last epoch that was finished, with the same options as before; the result is "
              "the same to the bit"},
     {.name = "quiet", .kind = OPTION_FLAG, .commands = ALL, .offset = AT(quiet),
-     .help = "no progress on stderr, results and errors only"},
+     .help = "no progress on stderr, results and errors only (speed: no shares)"},
     {0},
 };
 // clang-format on

@@ -12,6 +12,7 @@ enum {
     COMMAND_DISTILL = 1 << 1,
     COMMAND_COMPARE = 1 << 2,
     COMMAND_EVAL = 1 << 3,
+    COMMAND_SPEED = 1 << 4,
 };
 
 typedef struct {

@@ -74,7 +74,7 @@ expect 2 '--batch must be from 1 to 4096, not 0' train --batch 0
 expect 2 "unknown model; did you mean resnet20?" train --data "$data" --model resnet21 --out "$folder/w"
 expect 2 'is no loss' compare --data "$data" --model resnet8 --teacher-model resnet8 --losses ce,qd
 expect 2 'unknown data set' train --data mnist --model resnet8 --out "$folder/w"
-for command in '' train distill compare eval; do
+for command in '' train distill compare eval speed; do
     # shellcheck disable=SC2086 # no word for no command
     check "help of '$command'" "$program" $command --help
 done
@@ -138,6 +138,9 @@ compare > "$folder/table" 2> "$folder/err"
 check 'the teacher is reused' grep -q 'is reused' "$folder/err"
 compare --limit 300 > "$folder/table" 2> "$folder/err"
 check 'another teacher is not' grep -q 'training afresh' "$folder/err"
+
+"$program" speed --model resnet8 --batch 4 --quiet > "$folder/result"
+check 'images per second on a line of its own' grep -qxE 'images_per_second [0-9]+\.[0-9]' "$folder/result"
 
 # --- Killed and resumed --------------------------------------------------------------------------
 

@@ -221,7 +221,7 @@ static void plain_resnet(const plain_weights *w, int blocks, const model_shape *
     relu(&x);
     for (int layer = 1; layer <= 3; layer++)
         for (int b = 0; b < blocks; b++) {
-            char prefix[32];
+            char prefix[48];
             snprintf(prefix, sizeof prefix, "layer%d.%d.", layer, b);
             x = resnet_block(w, prefix, x, layer > 1 && b == 0 ? 2 : 1, training);
         }
@@ -256,7 +256,7 @@ static void plain_wrn(const plain_weights *w, int blocks, const model_shape *s, 
     free(input.data);
     for (int block = 1; block <= 3; block++)
         for (int b = 0; b < blocks; b++) {
-            char prefix[32];
+            char prefix[48];
             snprintf(prefix, sizeof prefix, "block%d.layer.%d.", block, b);
             x = wrn_block(w, prefix, x, block > 1 && b == 0 ? 2 : 1, training);
         }

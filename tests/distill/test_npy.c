@@ -7,11 +7,10 @@
 
 // A version 1.0 file with this dictionary, padded to 128 bytes, and these numbers.
 static void write_npy(const char *dictionary, const void *numbers, size_t size) {
+    static const char head[10] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, 0x76, 0};
     char file[1024];
-    memset(file, ' ', 128);
-    memcpy(file, "\x93NUMPY\x01\x00\x76\x00", 10);
-    memcpy(file + 10, dictionary, strlen(dictionary));
-    file[127] = '\n';
+    memcpy(file, head, sizeof head);
+    snprintf(file + sizeof head, 119, "%-117s\n", dictionary);
     memcpy(file + 128, numbers, size);
     test_write("a.npy", file, 128 + size);
 }

@@ -8,12 +8,11 @@
 #include "safetensors.h"
 #include "weights.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 4096, CHANNELS = 3, SIDE = 32 };
+enum { MOST = 4096, CHANNELS = 3, SIDE = 32, CLASSES = 100 };
 static const float momentum = 0.9F, weight_decay = 5e-4F;
 
 static safetensors_entry entries[MOST];
@@ -52,57 +51,76 @@ static criterion *cross_entropy(int rows, int classes, error_line *e) {
     return criterion_create(&s, rows, classes, e);
 }
 
-static bool step(const char *name, const char *weights, const npy_matrix *images,
-                 const npy_matrix *labels, float rate, const char *out, error_line *e) {
-    const int count = (int)images->rows, classes = 100;
-    const model_shape shape = {CHANNELS, SIDE, SIDE, classes, count, true};
-    const size_t logit_shape[2] = {images->rows, (size_t)classes}, one = 1;
-    const size_t size = images->rows * (size_t)classes;
-    const char *fault;
-    float *before = calloc(size, sizeof *before), *logits = calloc(size, sizeof *logits);
-    float *grad = calloc(size, sizeof *grad), loss = NAN;
-    int64_t *target = calloc(images->rows, sizeof *target);
+// What the step works on; freed by main.
+typedef struct {
+    npy_matrix images, labels;
+    float *before, *logits, *grad; // [images][CLASSES]
+    int64_t *target;
+    model *m;
+    criterion *loss;
+} bench;
+
+static bool prepare(bench *b, const char *name, const char *images, const char *labels,
+                    error_line *e) {
+    if (!npy_read(&b->images, images, e) || !npy_read(&b->labels, labels, e)) return false;
+    const size_t rows = b->images.rows;
+    if (b->images.columns != CHANNELS * SIDE * SIDE || b->labels.rows != rows || rows > MOST)
+        return error_set(e, "images or labels have the wrong shape");
+    const model_shape shape = {CHANNELS, SIDE, SIDE, CLASSES, (int)rows, true};
+    const char *fault = NULL;
+    b->before = calloc(rows * CLASSES, sizeof *b->before);
+    b->logits = calloc(rows * CLASSES, sizeof *b->logits);
+    b->grad = calloc(rows * CLASSES, sizeof *b->grad);
+    b->target = calloc(rows, sizeof *b->target);
+    if (!b->before || !b->logits || !b->grad || !b->target) return error_memory(e, "the logits");
+    for (size_t i = 0; i < rows; i++) b->target[i] = (int64_t)b->labels.values[i];
+    b->m = model_create(name, &shape, &fault);
+    if (!b->m) return error_set(e, "%s: %s", name, fault);
+    b->loss = cross_entropy((int)rows, CLASSES, e);
+    return b->loss != NULL;
+}
+
+static bool step(bench *b, float rate, const char *out, error_line *e) {
+    const int count = (int)b->images.rows;
+    const size_t shape[2] = {b->images.rows, CLASSES}, one = 1, size = shape[0] * shape[1];
     double terms[TERMS];
-    model *m = model_create(name, &shape, &fault);
-    criterion *c = cross_entropy(count, classes, e);
-    if (!before || !logits || !grad || !target || !m || !c)
-        return error_set(e, "the model, its loss or memory for it is missing");
-    for (size_t i = 0; i < images->rows; i++) target[i] = (int64_t)labels->values[i];
-    if (!weights_load(m, name, weights, e)) return false;
-    model_forward(m, images->values, count, false, before);
-    model_forward(m, images->values, count, true, logits);
-    if (!criterion_apply(c, logits, NULL, target, count, 1, grad, terms, e)) return false;
-    model_backward(m, grad);
-    model_step(m, rate, momentum, weight_decay);
-    loss = (float)terms[TERM_TOTAL];
-    add_state(m);
-    add("", "before", "F32", 2, logit_shape, size, before);
-    add("", "logits", "F32", 2, logit_shape, size, logits);
+    model_forward(b->m, b->images.values, count, false, b->before);
+    model_forward(b->m, b->images.values, count, true, b->logits);
+    if (!criterion_apply(b->loss, b->logits, NULL, b->target, count, 1, b->grad, terms, e))
+        return false;
+    model_backward(b->m, b->grad);
+    model_step(b->m, rate, momentum, weight_decay);
+    const float loss = (float)terms[TERM_TOTAL];
+    add_state(b->m);
+    add("", "before", "F32", 2, shape, size, b->before);
+    add("", "logits", "F32", 2, shape, size, b->logits);
     add("", "loss", "F32", 1, &one, 1, &loss);
     const safetensors file = {.count = entry_count, .entries = entries};
-    const bool fine = safetensors_write(&file, out, e);
-    criterion_free(c);
-    model_free(m);
-    free(before);
-    free(logits);
-    free(grad);
-    free(target);
-    return fine;
+    return safetensors_write(&file, out, e);
+}
+
+static void clear(bench *b) {
+    free(b->images.values);
+    free(b->labels.values);
+    free(b->before);
+    free(b->logits);
+    free(b->grad);
+    free(b->target);
+    criterion_free(b->loss);
+    model_free(b->m);
 }
 
 int main(int argc, char **argv) {
     error_line e;
-    npy_matrix images = {0}, labels = {0};
+    bench b = {0};
     if (argc != 7) {
         fputs("usage: step MODEL WEIGHTS IMAGES LABELS RATE OUT\n", stderr);
         return 2;
     }
-    bool fine = npy_read(&images, argv[3], &e) && npy_read(&labels, argv[4], &e);
-    if (fine && (images.columns != CHANNELS * SIDE * SIDE || labels.rows != images.rows))
-        fine = error_set(&e, "images or labels have the wrong shape");
-    fine = fine && step(argv[1], argv[2], &images, &labels, strtof(argv[5], NULL), argv[6], &e);
-    free(images.values);
-    free(labels.values);
+    const bool fine = prepare(&b, argv[1], argv[3], argv[4], &e) &&
+                      weights_load(b.m, argv[1], argv[2], &e) &&
+                      step(&b, strtof(argv[5], NULL), argv[6], &e);
+    clear(&b);
     if (!fine) fprintf(stderr, "step: %s\n", e.text);
     return !fine;
 }
