@@ -205,6 +205,11 @@ static void clear_comparison(comparison *c) {
     free(c);
 }
 
+static bool write_config(const comparison *c, error_line *e) {
+    char path[PATH_MAX];
+    return path_in(c, path, "config", ".json", e) && plan_write_config(c->s, &c->data, path, e);
+}
+
 static bool compare(comparison *c, error_line *e) {
     const settings *s = c->s;
     c->variant_count = compare_losses(s, c->variants, e);
@@ -212,7 +217,8 @@ static bool compare(comparison *c, error_line *e) {
     c->seed_count = compare_seeds(s->seeds, c->seeds, e);
     if (!c->seed_count ||
         !dataset_open(&c->data, s->data, DATASET_TRAIN | DATASET_TEST, (size_t)s->limit, e) ||
-        !make_folder(s->out_dir, e) || !prepare_results(c, e) || !find_teacher(c, e))
+        !make_folder(s->out_dir, e) || !write_config(c, e) || !prepare_results(c, e) ||
+        !find_teacher(c, e))
         return false;
     const bool fine = run_students(c, e);
     printf("teacher %s: top-1 %.2f %%, top-5 %.2f %%\n", s->teacher_model, c->teacher_accuracy.top1,

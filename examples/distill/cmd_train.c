@@ -12,16 +12,17 @@
 static void beside(const char *out, const char *suffix, char *path, size_t size) {
     static const char ending[] = ".safetensors";
     size_t length = strlen(out);
-    if (length > sizeof ending && strcmp(out + length - (sizeof ending - 1), ending) == 0)
+    if (length >= sizeof ending && strcmp(out + length - (sizeof ending - 1), ending) == 0)
         length -= sizeof ending - 1;
     snprintf(path, size, "%.*s%s", (int)length, out, suffix);
 }
 
 static bool run(const settings *s, const dataset *d, model *teacher, error_line *e) {
-    char csv[PATH_MAX], checkpoint[PATH_MAX], recipe[PLAN_RECIPE];
+    char csv[PATH_MAX], checkpoint[PATH_MAX], config[PATH_MAX], recipe[PLAN_RECIPE];
     training t = plan_training(s, d);
     beside(s->out, ".csv", csv, sizeof csv);
     beside(s->out, ".checkpoint", checkpoint, sizeof checkpoint);
+    beside(s->out, ".config.json", config, sizeof config);
     t.label = teacher ? loss_names[s->loss.kind] : s->model;
     t.teacher = teacher;
     t.out = s->out;
@@ -29,7 +30,9 @@ static bool run(const settings *s, const dataset *d, model *teacher, error_line 
     t.checkpoint = checkpoint;
     plan_recipe(&t, s, recipe, sizeof recipe);
     t.recipe = recipe;
-    if (!check_writable(t.out, e) || !check_writable(t.csv, e)) return false;
+    if (!check_writable(t.out, e) || !check_writable(t.csv, e) ||
+        !plan_write_config(s, d, config, e))
+        return false;
     run_log log;
     if (!run_log_init(&log, s->epochs, e)) return false;
     const bool fine = training_run(&t, &log, e);

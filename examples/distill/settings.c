@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include "model.h"
+#include "presets.h"
 
 #include <math.h>
 #include <string.h>
@@ -35,6 +36,12 @@ enum {
 
 // clang-format off
 const option settings_options[] = {
+    {.name = "config", .kind = OPTION_FILE, .commands = ALL, .offset = AT(config), .value = "FILE",
+     .help = "options from a JSON file, as in {\"epochs\": 20}; the command line wins over it"},
+    {.name = "preset", .kind = OPTION_PRESET, .commands = STUDENTS, .offset = AT(preset), .value = "NAME",
+     .choices = preset_names,
+     .help = "networks, weights of the losses and schedule as the methods' authors have them for a teacher and "
+             "its student; other options win over it"},
     TEXT_OPTION("data", data, ON_DATA, ON_DATA, "DATA", NULL,
                 "the data set: fashion-mnist[:DIR], cifar10:DIR or cifar100:DIR"),
     TEXT_OPTION("model", model, ALL, ALL, "NAME", NULL,
@@ -116,6 +123,15 @@ void settings_init(settings *s) {
                               .warmup = NAN,
                               .ce_weight = NAN,
                               .kd_weight = NAN};
+}
+
+bool settings_parse(settings *s, option_parser *p, int argc, char **argv, error_line *e) {
+    *p = (option_parser){.options = settings_options,
+                         .target = s,
+                         .command = s->command,
+                         .name = s->command_name,
+                         .preset = preset_value};
+    return options_parse(p, argc, argv, e);
 }
 
 static bool check_model(const char *option_name, const char *name, error_line *e) {

@@ -16,6 +16,9 @@ enum {
 };
 
 typedef struct {
+    unsigned command;         // COMMAND_TRAIN ...
+    const char *command_name; // for messages
+    const char *config, *preset;
     const char *data, *model, *weights, *logits, *out, *log;
     const char *teacher, *teacher_model;
     const char *losses, *seeds, *out_dir;
@@ -31,6 +34,10 @@ extern const option settings_options[];
 
 // Every variable as it is before defaults and options: unset.
 void settings_init(settings *s);
+
+// Reads the arguments behind the name of the command, s->command. Texts point into *p, which is to
+// be freed after use. p->help is set when help is asked for.
+bool settings_parse(settings *s, option_parser *p, int argc, char **argv, error_line *e);
 
 // What the table cannot say: that the models exist.
 bool settings_check(const settings *s, error_line *e);

@@ -1,5 +1,8 @@
 #include "training_plan.h"
 
+#include "option_file.h"
+
+#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -28,4 +31,26 @@ void plan_recipe(const training *t, const settings *s, char *text, size_t size) 
              t->rate.lr, t->rate.lr_min, t->rate.kind == SCHEDULE_COSINE ? "cosine" : "step",
              t->momentum, t->weight_decay, t->seed, t->teacher ? ", teacher " : "",
              t->teacher ? s->teacher_model : "");
+}
+
+static cJSON *about(const settings *s, const dataset *d) {
+    const image_set *images = &d->train;
+    const int shape[] = {images->channels, images->height, images->width};
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "command", s->command_name);
+    cJSON_AddStringToObject(root, "version", criterion_library_version());
+    cJSON_AddStringToObject(root, "isa", criterion_library_isa());
+    cJSON_AddStringToObject(root, "dataset", d->name);
+    cJSON_AddNumberToObject(root, "classes", d->classes);
+    cJSON_AddNumberToObject(root, "training_images", (double)d->train.count);
+    cJSON_AddNumberToObject(root, "test_images", (double)d->test.count);
+    cJSON_AddItemToObject(root, "image", cJSON_CreateIntArray(shape, 3));
+    return root;
+}
+
+bool plan_write_config(const settings *s, const dataset *d, const char *path, error_line *e) {
+    settings known = *s;
+    // Of one loss all defaults are known; compare has several, each with its own.
+    if (s->command == COMMAND_DISTILL) criterion_defaults(&known.loss);
+    return option_file_write(settings_options, s->command, &known, about(s, d), path, e);
 }

@@ -14,4 +14,8 @@ training plan_training(const settings *s, const dataset *d);
 // All that the resulting weights depend on, except the teacher's own weights, in one line.
 void plan_recipe(const training *t, const settings *s, char *text, size_t size);
 
+// Writes every option with its value, and in "about" what else the results depend on: a file for
+// --config that repeats the run.
+bool plan_write_config(const settings *s, const dataset *d, const char *path, error_line *e);
+
 #endif
