@@ -87,7 +87,7 @@ static bool train_teacher(const comparison *c, const char *path, error_line *e) 
 }
 
 static bool test_teacher(comparison *c, error_line *e) {
-    loader *images = loader_create(&c->data, DATASET_TEST, c->s->batch, 0, e);
+    loader *images = loader_create(&c->data, DATASET_TEST, IN_ORDER, c->s->batch, 0, e);
     float *logits = malloc((size_t)c->s->batch * (size_t)c->data.classes * sizeof *logits);
     const bool fine = images && (logits || error_memory(e, "the logits"));
     if (fine) c->teacher_accuracy = evaluate(c->teacher, images, c->data.classes, logits, NULL);
@@ -215,8 +215,7 @@ static bool compare(comparison *c, error_line *e) {
     c->variant_count = compare_losses(s, c->variants, e);
     if (!c->variant_count) return false;
     c->seed_count = compare_seeds(s->seeds, c->seeds, e);
-    if (!c->seed_count ||
-        !dataset_open(&c->data, s->data, DATASET_TRAIN | DATASET_TEST, (size_t)s->limit, e) ||
+    if (!c->seed_count || !plan_data(s, DATASET_TRAIN | DATASET_TEST, &c->data, e) ||
         !make_folder(s->out_dir, e) || !write_config(c, e) || !prepare_results(c, e) ||
         !find_teacher(c, e))
         return false;

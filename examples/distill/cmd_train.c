@@ -46,7 +46,7 @@ static bool run(const settings *s, const dataset *d, model *teacher, error_line 
 bool command_train(const settings *s, error_line *e) {
     dataset d;
     model *teacher = NULL;
-    if (!dataset_open(&d, s->data, DATASET_TRAIN | DATASET_TEST, (size_t)s->limit, e)) return false;
+    if (!plan_data(s, DATASET_TRAIN | DATASET_TEST, &d, e)) return false;
     bool fine = true;
     // A student of plain cross-entropy is told of a teacher too, but has no use for it.
     if (s->teacher && s->loss.kind != LOSS_CE) {

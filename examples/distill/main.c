@@ -30,6 +30,8 @@ static const command commands[] = {
      "      --losses ce,kd,dkd,gdkd --seeds 1,2 --out-dir results"},
     {"eval", COMMAND_EVAL, command_eval, "accuracy of a network on the test images",
      "--data fashion-mnist --model resnet8 --weights student.safetensors"},
+    {"data", COMMAND_DATA, command_data, "what a data set holds, and in which order",
+     "--data images:flowers --list"},
     {"speed", COMMAND_SPEED, command_speed,
      "images per second of training on made-up images, and where the time goes",
      "--model resnet20 --batch 64 --threads 2"},

@@ -7,12 +7,14 @@
 #include <string.h>
 
 static const char *const schedule_names[] = {"cosine", "step", NULL};
+static const char *const split_names[] = {"train", "test", NULL};
 
 // Who knows an option.
 enum {
     STUDENTS = COMMAND_DISTILL | COMMAND_COMPARE,
     LEARNING = COMMAND_TRAIN | STUDENTS,
-    ON_DATA = LEARNING | COMMAND_EVAL,
+    ON_DATA = LEARNING | COMMAND_EVAL | COMMAND_DATA,
+    NETWORKS = LEARNING | COMMAND_EVAL | COMMAND_SPEED,
     ALL = ON_DATA | COMMAND_SPEED,
     ONE_RUN = COMMAND_TRAIN | COMMAND_DISTILL,
 };
@@ -43,8 +45,11 @@ const option settings_options[] = {
      .help = "networks, weights of the losses and schedule as the methods' authors have them for a teacher and "
              "its student; other options win over it"},
     TEXT_OPTION("data", data, ON_DATA, ON_DATA, "DATA", NULL,
-                "the data set: fashion-mnist[:DIR], cifar10:DIR or cifar100:DIR"),
-    TEXT_OPTION("model", model, ALL, ALL, "NAME", NULL,
+                "the data set: fashion-mnist[:DIR], cifar10:DIR, cifar100:DIR, or images:DIR with DIR/train and "
+                "DIR/test, each with a folder of PNG and JPEG files per class"),
+    INT_OPTION("image-size", image_size, ON_DATA, "N", NULL, 8, 1024,
+               "images:DIR: the images become N x N pixels (default 32)"),
+    TEXT_OPTION("model", model, NETWORKS, NETWORKS, "NAME", NULL,
                 "the network (the student); gdkd-distill --help lists them"),
     TEXT_OPTION("weights", weights, COMMAND_EVAL, COMMAND_EVAL, "FILE", NULL,
                 "its weights, a safetensors file"),
@@ -87,7 +92,7 @@ const option settings_options[] = {
     REAL_OPTION("kd-weight", loss.kd_weight, STUDENTS, NULL, 0, 1e6,
                 "weight of the distillation (default 1; kd: 0.9)"),
 
-    INT_OPTION("batch", batch, ALL, "N", "64", 1, 4096, "images per step"),
+    INT_OPTION("batch", batch, NETWORKS, "N", "64", 1, 4096, "images per step"),
     REAL_OPTION("lr", lr, LEARNING, "0.05", 1e-9, 100, "learning rate of the first epoch"),
     {.name = "schedule", .kind = OPTION_CHOICE, .commands = LEARNING, .offset = AT(schedule), .value = "NAME",
      .initial = "cosine", .choices = schedule_names,
@@ -101,11 +106,18 @@ const option settings_options[] = {
      .initial = "1", .help = "of a teacher that is not there yet"},
     INT_OPTION("threads", threads, ALL, "N", "0", 0, 4096, "0: one per core"),
     INT_OPTION("limit", limit, ON_DATA, "N", "0", 0, 1000000000,
-               "use the first N images of the training set and of the test set; 0: all"),
+               "use the first N images of the training set and of the test set; 0: all; images:DIR: the first of "
+               "every class, together N"),
+    {.name = "split", .kind = OPTION_CHOICE, .commands = COMMAND_EVAL, .offset = AT(split), .value = "NAME",
+     .initial = "test", .choices = split_names, .help = "the images to go through, in their order and as they are"},
+    {.name = "split", .kind = OPTION_CHOICE, .commands = COMMAND_DATA, .offset = AT(split), .value = "NAME",
+     .initial = "train", .choices = split_names, .help = "the images that --list means"},
+    {.name = "list", .kind = OPTION_FLAG, .commands = COMMAND_DATA, .offset = AT(list),
+     .help = "a line per image instead: its number, its label and its file, in the order of --teacher-logits"},
     {.name = "resume", .kind = OPTION_FLAG, .commands = LEARNING, .offset = AT(resume),
      .help = "go on after the last epoch that was finished, with the same options as before; the result is "
              "the same to the bit"},
-    {.name = "quiet", .kind = OPTION_FLAG, .commands = ALL, .offset = AT(quiet),
+    {.name = "quiet", .kind = OPTION_FLAG, .commands = NETWORKS, .offset = AT(quiet),
      .help = "no progress on stderr, results and errors only (speed: no shares)"},
     {0},
 };
@@ -148,6 +160,6 @@ static bool check_model(const char *option_name, const char *name, error_line *e
 
 bool settings_check(const settings *s, error_line *e) {
     if (s->lr_min > s->lr) return error_usage(e, "--lr-min %g is above --lr %g", s->lr_min, s->lr);
-    return check_model("model", s->model, e) &&
+    return (!s->model || check_model("model", s->model, e)) &&
            (!s->teacher_model || check_model("teacher-model", s->teacher_model, e));
 }

@@ -13,6 +13,7 @@ enum {
     COMMAND_COMPARE = 1 << 2,
     COMMAND_EVAL = 1 << 3,
     COMMAND_SPEED = 1 << 4,
+    COMMAND_DATA = 1 << 5,
 };
 
 typedef struct {
@@ -22,12 +23,13 @@ typedef struct {
     const char *data, *model, *weights, *logits, *out, *log;
     const char *teacher, *teacher_model;
     const char *losses, *seeds, *out_dir;
-    int epochs, teacher_epochs, batch, threads, limit;
+    int epochs, teacher_epochs, batch, threads, limit, image_size;
     uint64_t seed;
     int schedule; // schedule_kind
     double lr, lr_min, momentum, weight_decay;
     loss_settings loss;
-    bool quiet, resume;
+    int split; // 0: the training images; 1: the test images
+    bool quiet, resume, list;
 } settings;
 
 extern const option settings_options[];

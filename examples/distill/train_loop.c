@@ -153,9 +153,9 @@ static bool furnish(workplace *w, error_line *e) {
     if (!w->student) return false;
     w->loss = criterion_create(&t->loss, t->batch, t->data->classes, e);
     if (!w->loss) return false;
-    w->train = loader_create(t->data, DATASET_TRAIN, t->batch, t->seed, e);
+    w->train = loader_create(t->data, DATASET_TRAIN, AUGMENTED, t->batch, t->seed, e);
     if (!w->train) return false;
-    w->test = loader_create(t->data, DATASET_TEST, t->batch, t->seed, e);
+    w->test = loader_create(t->data, DATASET_TEST, IN_ORDER, t->batch, t->seed, e);
     return w->test != NULL;
 }
 

@@ -7,6 +7,9 @@
 
 enum { PLAN_RECIPE = 512 };
 
+// The data set of the command line.
+bool plan_data(const settings *s, unsigned parts, dataset *d, error_line *e);
+
 // A run of s->model with s->loss, its defaults filled in; label, teacher, out, csv and recipe are
 // left to the caller.
 training plan_training(const settings *s, const dataset *d);
