@@ -30,6 +30,12 @@ enum {
         .name = (option_name), .kind = OPTION_REAL, .commands = (who), .offset = AT(member),       \
         .value = "X", .initial = (start), .min = (low), .max = (high), .help = (text)              \
     }
+// An option that --teacher-logits replaces.
+#define TEACHER_OPTION(option_name, member, who, needed, value_name, text)                         \
+    {                                                                                              \
+        .name = (option_name), .kind = OPTION_TEXT, .commands = (who), .required = (needed),       \
+        .offset = AT(member), .value = (value_name), .help = (text), .instead = "teacher-logits"   \
+    }
 #define TEXT_OPTION(option_name, member, who, needed, value_name, start, text)                     \
     {                                                                                              \
         .name = (option_name), .kind = OPTION_TEXT, .commands = (who), .required = (needed),       \
@@ -55,14 +61,17 @@ const option settings_options[] = {
                 "its weights, a safetensors file"),
     TEXT_OPTION("logits", logits, COMMAND_EVAL, 0, "FILE", NULL,
                 "writes the logits there too: float32, images x classes, in NumPy's format (.npy)"),
-    TEXT_OPTION("teacher", teacher, COMMAND_DISTILL, COMMAND_DISTILL, "FILE", NULL,
-                "the teacher's weights, a safetensors file"),
-    TEXT_OPTION("teacher", teacher, COMMAND_COMPARE, 0, "FILE", NULL,
-                "the teacher's weights; without it, one is trained once and kept in --out-dir"),
-    TEXT_OPTION("teacher-model", teacher_model, STUDENTS, STUDENTS, "NAME", NULL,
-                "the teacher's network"),
-    INT_OPTION("teacher-epochs", teacher_epochs, COMMAND_COMPARE, "N", NULL, 1, 100000,
-               "how long a teacher is trained that is not there yet (default: as --epochs)"),
+    TEACHER_OPTION("teacher", teacher, COMMAND_DISTILL, COMMAND_DISTILL, "FILE",
+                   "the teacher's weights, a safetensors file"),
+    TEACHER_OPTION("teacher", teacher, COMMAND_COMPARE, 0, "FILE",
+                   "the teacher's weights; without it, one is trained once and kept in --out-dir"),
+    TEACHER_OPTION("teacher-model", teacher_model, STUDENTS, STUDENTS, "NAME", "the teacher's network"),
+    TEXT_OPTION("teacher-logits", teacher_logits, STUDENTS, 0, "FILE", NULL,
+                "instead of a teacher, its logits of the training images: float32 or float16, images x classes, "
+                "in NumPy's format (.npy), in the order of gdkd-distill data --list; the images are not augmented"),
+    {.name = "teacher-epochs", .kind = OPTION_INT, .commands = COMMAND_COMPARE, .offset = AT(teacher_epochs),
+     .value = "N", .min = 1, .max = 100000, .instead = "teacher-logits",
+     .help = "how long a teacher is trained that is not there yet (default: as --epochs)"},
     {.name = "loss", .kind = OPTION_CHOICE, .commands = COMMAND_DISTILL, .required = COMMAND_DISTILL,
      .offset = AT(loss.kind), .value = "NAME", .choices = loss_names, .help = "what the student learns from"},
     TEXT_OPTION("losses", losses, COMMAND_COMPARE, 0, "LIST", "ce,kd,dkd,gdkd",

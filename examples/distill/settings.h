@@ -21,7 +21,7 @@ typedef struct {
     const char *command_name; // for messages
     const char *config, *preset;
     const char *data, *model, *weights, *logits, *out, *log;
-    const char *teacher, *teacher_model;
+    const char *teacher, *teacher_model, *teacher_logits;
     const char *losses, *seeds, *out_dir;
     int epochs, teacher_epochs, batch, threads, limit, image_size;
     uint64_t seed;

@@ -20,22 +20,31 @@ training plan_training(const settings *s, const dataset *d) {
                   .batch = s->batch,
                   .seed = s->seed,
                   .resume = s->resume,
+                  .augment = !s->teacher_logits, // they are those of the images as they are
                   .quiet = s->quiet};
     criterion_defaults(&t.loss);
     return t;
 }
 
+static void describe_teacher(const training *t, const settings *s, char *text, size_t size) {
+    text[0] = '\0';
+    if (t->logits)
+        snprintf(text, size, ", teacher logits (checksum %08lx)", t->logits->checksum);
+    else if (t->teacher)
+        snprintf(text, size, ", teacher %s", s->teacher_model);
+}
+
 void plan_recipe(const training *t, const settings *s, char *text, size_t size) {
-    char loss[160];
+    char loss[160], teacher[64];
     criterion_describe(&t->loss, loss, sizeof loss);
+    describe_teacher(t, s, teacher, sizeof teacher);
     snprintf(
         text, size,
         "%zu images%s, %s (%s), %d epochs, batch %d, lr %g to %g %s, momentum %g, weight decay "
         "%g, seed %" PRIu64 "%s%s",
         t->data->train.count, t->data->detail, loss_names[t->loss.kind], loss, t->rate.epochs,
         t->batch, t->rate.lr, t->rate.lr_min, t->rate.kind == SCHEDULE_COSINE ? "cosine" : "step",
-        t->momentum, t->weight_decay, t->seed, t->teacher ? ", teacher " : "",
-        t->teacher ? s->teacher_model : "");
+        t->momentum, t->weight_decay, t->seed, teacher, t->augment ? "" : ", no augmentation");
 }
 
 static cJSON *about(const settings *s, const dataset *d) {
