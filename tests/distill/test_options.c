@@ -245,9 +245,9 @@ END_TEST
 
 START_TEST(what_is_written_is_read) {
     char line[512];
-    ck_assert_msg(parse(COMMAND_DISTILL,
-                        TRAIN "--teacher t --teacher-model resnet20 --loss gdkd --k 7 "
-                              "--lr 0.07 --w1 0.1 --seed 18446744073709551615 --quiet"),
+    ck_assert_msg(parse(COMMAND_DISTILL, TRAIN
+                        "--teacher t --teacher-model resnet20 --loss gdkd --k 7 "
+                        "--lr 0.012345678901234567 --w1 0.1 --seed 18446744073709551615 --quiet"),
                   "%s", e.text);
     const settings written = s;
     ck_assert_msg(option_file_write(settings_options, COMMAND_DISTILL, &s, cJSON_CreateObject(),
@@ -327,6 +327,35 @@ START_TEST(what_is_given_wins_over_the_preset) {
 }
 END_TEST
 
+START_TEST(of_two_that_exclude_each_other_the_upper_layer_wins) {
+    const char *const network = "--data d --out o --model resnet8 --loss kd --teacher t "
+                                "--teacher-model resnet20";
+    const char *const logits = "--data d --out o --model resnet8 --loss kd --teacher-logits l";
+    char line[256];
+    ck_assert_msg(parse_with(COMMAND_DISTILL, network, "{\"teacher-logits\": \"l\"}"), "%s",
+                  e.text);
+    ck_assert_str_eq(s.teacher, "t");
+    ck_assert_ptr_null(s.teacher_logits);
+    ck_assert_msg(parse_with(COMMAND_DISTILL, logits,
+                             "{\"teacher\": \"t\", \"teacher-model\": \"resnet20\"}"),
+                  "%s", e.text);
+    ck_assert_str_eq(s.teacher_logits, "l");
+    ck_assert_ptr_null(s.teacher);
+    ck_assert_ptr_null(s.teacher_model);
+    snprintf(line, sizeof line, "%s --preset res56-res20", logits);
+    ck_assert_msg(parse(COMMAND_DISTILL, line), "%s", e.text);
+    ck_assert_ptr_null(s.teacher_model); // the preset's
+    snprintf(line, sizeof line, "%s --teacher t", logits);
+    refuses(COMMAND_DISTILL, line, "--teacher and --teacher-logits exclude each other");
+    refuses(COMMAND_DISTILL, "--data d --out o --model resnet8 --loss kd",
+            "needs --teacher FILE, or --teacher-logits");
+    // A part of what was given above is not enough.
+    ck_assert(!parse_with(COMMAND_DISTILL, "--data d --out o --model resnet8 --loss kd --teacher t",
+                          "{\"teacher-logits\": \"l\"}"));
+    ASSERT_SAYS(e, "needs --teacher-model NAME");
+}
+END_TEST
+
 START_TEST(unknown_presets_are_refused) {
     refuses(COMMAND_DISTILL, "--preset res56-res21",
             "--preset must be one of res56-res20, res110-res32, res32x4-res8x4, wrn40_2-wrn16_2, "
@@ -403,6 +432,7 @@ int main(void) {
     tcase_add_test(files, a_missing_file_is_an_error);
     tcase_add_test(files, what_is_written_is_read);
     tcase_add_test(files, what_is_given_wins_over_the_preset);
+    tcase_add_test(files, of_two_that_exclude_each_other_the_upper_layer_wins);
     suite_add_tcase(suite, files);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
