@@ -89,7 +89,7 @@ static void store_line(const resizer *r, int side, int y, uint8_t *planes) {
 bool resize_to_planes(const uint8_t *rgb, int width, int height, int side, uint8_t *planes,
                       error_line *e) {
     resizer r = {0};
-    const bool fine = resizer_make(&r, width, height, side) || error_memory(e, "an image");
+    const bool fine = resizer_make(&r, width, height, side);
     for (int y = 0; fine && y < side; y++) {
         memset(r.line, 0, (size_t)side * RGB * sizeof *r.line);
         find_taps(&r.down, height, side, y);
@@ -101,5 +101,5 @@ bool resize_to_planes(const uint8_t *rgb, int width, int height, int side, uint8
     free(r.across);
     free(r.weights);
     free(r.line);
-    return fine;
+    return fine || error_memory(e, "an image");
 }

@@ -21,7 +21,8 @@ static bool check_rows(teacher_logits *t, const char *path, const dataset *d, er
     const npy_matrix *m = &t->matrix;
     size_t right = 0;
     float *row = malloc(m->columns * sizeof *row);
-    bool fine = row || error_memory(e, path);
+    bool fine = true;
+    if (!row) return error_memory(e, path);
     for (size_t i = 0; fine && i < m->rows; i++) {
         for (size_t j = 0; fine && j < m->columns; j++) {
             row[j] = npy_value(m, i, j);

@@ -23,8 +23,10 @@ static void setup(void) {
 static double plain_area(const uint8_t *rgb, int width, int height, int side, int c, int y, int x) {
     double sum = 0;
     for (int v = y * height; v < (y + 1) * height; v++)
-        for (int u = x * width; u < (x + 1) * width; u++)
-            sum += rgb[((v / side) * width + u / side) * RGB + c];
+        for (int u = x * width; u < (x + 1) * width; u++) {
+            const int pixel = v / side * width + u / side;
+            sum += rgb[pixel * RGB + c];
+        }
     return sum / (width * height);
 }
 

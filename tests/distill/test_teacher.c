@@ -160,8 +160,10 @@ START_TEST(rows_follow_their_images) {
     write_rows("t.npy", numbers, sizeof numbers, "<f4", IMAGES, CLASSES);
     ck_assert(teacher_logits_read(&t, test_path("t.npy"), &d, true, &e));
     teacher_logits_gather(&t, places, 3, rows);
-    for (size_t i = 0; i < 3 * CLASSES; i++)
-        ck_assert_float_eq(rows[i], (float)(places[i / CLASSES] * CLASSES + i % CLASSES));
+    for (size_t i = 0; i < 3 * CLASSES; i++) {
+        const size_t expected = places[i / CLASSES] * CLASSES + i % CLASSES;
+        ck_assert_float_eq(rows[i], (float)expected);
+    }
     teacher_logits_free(&t);
 }
 END_TEST
