@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@ typedef struct {
     const settings *s;
     dataset data;
     model *teacher;
-    accuracy teacher_accuracy;
+    teacher_logits logits;     // in place of a teacher
+    accuracy teacher_accuracy; // NaN: not known
     variant variants[MAX_VARIANTS];
     uint64_t seeds[MAX_SEEDS];
     series results[MAX_VARIANTS];
@@ -87,7 +89,7 @@ static bool train_teacher(const comparison *c, const char *path, error_line *e) 
 }
 
 static bool test_teacher(comparison *c, error_line *e) {
-    loader *images = loader_create(&c->data, DATASET_TEST, c->s->batch, 0, e);
+    loader *images = loader_create(&c->data, DATASET_TEST, IN_ORDER, c->s->batch, 0, e);
     float *logits = malloc((size_t)c->s->batch * (size_t)c->data.classes * sizeof *logits);
     const bool fine = images && (logits || error_memory(e, "the logits"));
     if (fine) c->teacher_accuracy = evaluate(c->teacher, images, c->data.classes, logits, NULL);
@@ -100,6 +102,10 @@ static bool test_teacher(comparison *c, error_line *e) {
 static bool find_teacher(comparison *c, error_line *e) {
     char path[PATH_MAX];
     const settings *s = c->s;
+    if (s->teacher_logits) {
+        c->teacher_accuracy = (accuracy){NAN, NAN};
+        return teacher_logits_read(&c->logits, s->teacher_logits, &c->data, s->quiet, e);
+    }
     if (s->teacher)
         snprintf(path, sizeof path, "%s", s->teacher);
     else if (!path_in(c, path, "teacher", ".safetensors", e) || !train_teacher(c, path, e))
@@ -124,7 +130,10 @@ static bool run_student(comparison *c, int which, int run, error_line *e) {
         !path_in(c, checkpoint, name, ".checkpoint", e))
         return false;
     training t = plan_training(&s, &c->data);
-    t.teacher = criterion_needs_teacher(&t.loss) ? c->teacher : NULL;
+    if (criterion_needs_teacher(&t.loss)) {
+        t.teacher = c->teacher;
+        t.logits = s.teacher_logits ? &c->logits : NULL;
+    }
     plan_recipe(&t, &s, recipe, sizeof recipe);
     snprintf(name, sizeof name, "%s seed %" PRIu64, v->name, s.seed);
     t.label = name;
@@ -135,11 +144,15 @@ static bool run_student(comparison *c, int which, int run, error_line *e) {
     return training_run(&t, &c->results[which].logs[run], e);
 }
 
+static const char *teacher_name(const comparison *c) {
+    return c->s->teacher_logits ? c->s->teacher_logits : c->s->teacher_model;
+}
+
 static bool write_report(const comparison *c, error_line *e) {
     const settings *s = c->s;
-    char path[PATH_MAX], title[160], teacher[64], data[96], rate[96], sgd[96];
-    snprintf(title, sizeof title, "%s from %s on %s", s->model, s->teacher_model, c->data.name);
-    snprintf(teacher, sizeof teacher, "teacher %s", s->teacher_model);
+    char path[PATH_MAX], title[256], teacher[160], data[128], rate[96], sgd[96];
+    snprintf(title, sizeof title, "%s from %s on %s", s->model, teacher_name(c), c->data.name);
+    snprintf(teacher, sizeof teacher, "teacher %s", teacher_name(c));
     snprintf(data, sizeof data, "%s, %zu training and %zu test images", c->data.name,
              c->data.train.count, c->data.test.count);
     snprintf(rate, sizeof rate, "%g, %s over %d epochs", s->lr,
@@ -149,7 +162,7 @@ static bool write_report(const comparison *c, error_line *e) {
     const report_fact facts[] = {
         {"data", data},
         {"student", s->model},
-        {"teacher", s->teacher_model},
+        {"teacher", teacher_name(c)},
         {"learning rate", rate},
         {"SGD", sgd},
         {"losses", s->losses},
@@ -201,8 +214,14 @@ static void clear_comparison(comparison *c) {
         free(c->results[i].logs);
     }
     model_free(c->teacher);
+    teacher_logits_free(&c->logits);
     dataset_close(&c->data);
     free(c);
+}
+
+static bool write_config(const comparison *c, error_line *e) {
+    char path[PATH_MAX];
+    return path_in(c, path, "config", ".json", e) && plan_write_config(c->s, &c->data, path, e);
 }
 
 static bool compare(comparison *c, error_line *e) {
@@ -210,13 +229,17 @@ static bool compare(comparison *c, error_line *e) {
     c->variant_count = compare_losses(s, c->variants, e);
     if (!c->variant_count) return false;
     c->seed_count = compare_seeds(s->seeds, c->seeds, e);
-    if (!c->seed_count ||
-        !dataset_open(&c->data, s->data, DATASET_TRAIN | DATASET_TEST, (size_t)s->limit, e) ||
-        !make_folder(s->out_dir, e) || !prepare_results(c, e) || !find_teacher(c, e))
+    if (!c->seed_count || !plan_data(s, DATASET_TRAIN | DATASET_TEST, &c->data, e) ||
+        !make_folder(s->out_dir, e) || !write_config(c, e) || !prepare_results(c, e) ||
+        !find_teacher(c, e))
         return false;
     const bool fine = run_students(c, e);
-    printf("teacher %s: top-1 %.2f %%, top-5 %.2f %%\n", s->teacher_model, c->teacher_accuracy.top1,
-           c->teacher_accuracy.top5);
+    if (s->teacher_logits)
+        printf("teacher %s: top-1 %.2f %% on the training images\n", teacher_name(c),
+               c->logits.top1);
+    else
+        printf("teacher %s: top-1 %.2f %%, top-5 %.2f %%\n", teacher_name(c),
+               c->teacher_accuracy.top1, c->teacher_accuracy.top5);
     summary_print(c->results, c->variant_count, stdout);
     if (fine) printf("\nreport: %s/report.html\n", s->out_dir);
     return fine;

@@ -43,7 +43,7 @@ static bool prepare(bench *b, const settings *s, error_line *e) {
     model_init(b->m, 1);
     loss.kind = LOSS_CE;
     criterion_defaults(&loss);
-    b->loss = criterion_create(&loss, s->batch, CLASSES, e);
+    b->loss = criterion_create(&loss, s->batch, CLASSES, TEACHER_F32, e);
     return b->loss != NULL;
 }
 

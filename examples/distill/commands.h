@@ -7,6 +7,7 @@
 bool command_train(const settings *s, error_line *e); // train and distill: the loss says which
 bool command_compare(const settings *s, error_line *e);
 bool command_eval(const settings *s, error_line *e);
+bool command_data(const settings *s, error_line *e);
 bool command_speed(const settings *s, error_line *e);
 
 #endif

@@ -12,6 +12,7 @@ struct criterion {
     loss_settings settings;
     gdkd_config config;
     int64_t classes;
+    int32_t teacher_dtype;
     void *workspace;
     size_t workspace_bytes;
 };
@@ -81,7 +82,8 @@ static gdkd_status configure(gdkd_config *c, const loss_settings *s) {
 
 // --- Calls ---------------------------------------------------------------------------------------
 
-criterion *criterion_create(const loss_settings *s, int rows, int classes, error_line *e) {
+criterion *criterion_create(const loss_settings *s, int rows, int classes, teacher_type type,
+                            error_line *e) {
     criterion *c = calloc(1, sizeof *c);
     gdkd_batch batch;
     if (!c) {
@@ -90,6 +92,7 @@ criterion *criterion_create(const loss_settings *s, int rows, int classes, error
     }
     c->settings = *s;
     c->classes = classes;
+    c->teacher_dtype = type == TEACHER_F16 ? GDKD_F16 : GDKD_F32;
     gdkd_status status = configure(&c->config, s);
     if (status == GDKD_OK) status = gdkd_batch_init(&batch, sizeof batch);
     if (status != GDKD_OK) {
@@ -101,6 +104,7 @@ criterion *criterion_create(const loss_settings *s, int rows, int classes, error
     batch.outer = rows;
     batch.classes = classes;
     batch.inner = 1;
+    batch.teacher_dtype = c->teacher_dtype;
     c->workspace_bytes = gdkd_workspace_size(&c->config, &batch);
     c->workspace = malloc(c->workspace_bytes ? c->workspace_bytes : 1);
     if (c->workspace_bytes && c->workspace) return c;
@@ -132,9 +136,8 @@ static void copy_terms(const loss_settings *s, const gdkd_result *r, double term
     if ((dkd ? s->beta : s->w2) != 0) terms[TERM_OTHER] = r->low[top + 1];
 }
 
-bool criterion_apply(criterion *c, const float *student, const float *teacher,
-                     const int64_t *target, int rows, int epoch, float *grad, double terms[TERMS],
-                     error_line *e) {
+bool criterion_apply(criterion *c, const float *student, const void *teacher, const int64_t *target,
+                     int rows, int epoch, float *grad, double terms[TERMS], error_line *e) {
     gdkd_batch batch;
     gdkd_result result;
     gdkd_batch_init(&batch, sizeof batch);
@@ -144,6 +147,7 @@ bool criterion_apply(criterion *c, const float *student, const float *teacher,
     batch.inner = 1;
     batch.student = student;
     batch.teacher = teacher;
+    batch.teacher_dtype = c->teacher_dtype;
     batch.target = target;
     result.grad = grad;
     const loss_settings *s = &c->settings;

@@ -39,18 +39,20 @@ extern const char *const term_names[TERMS]; // "loss", "ce", "kd", "high", "top"
 
 typedef struct criterion criterion;
 
+typedef enum { TEACHER_F32, TEACHER_F16 } teacher_type;
+
 // A workspace for batches of up to `rows` images is made here, once. NULL on failure.
-criterion *criterion_create(const loss_settings *s, int rows, int classes, error_line *e);
+criterion *criterion_create(const loss_settings *s, int rows, int classes, teacher_type type,
+                            error_line *e);
 void criterion_free(criterion *c);
 
 bool criterion_needs_teacher(const loss_settings *s);
 
-// Loss and gradient of a batch in one call. student, teacher and grad: [rows][classes]; teacher may
-// be NULL when it is not needed. epoch counts from 1: the distillation weighs min(epoch / warmup,
+// Loss and gradient of a batch in one call. student, teacher and grad: [rows][classes]; teacher,
+// whose numbers are of the type that was given above, may be NULL when it is not needed. epoch counts from 1: the distillation weighs min(epoch / warmup,
 // 1) as in the reference. Fails when the loss is not finite.
-bool criterion_apply(criterion *c, const float *student, const float *teacher,
-                     const int64_t *target, int rows, int epoch, float *grad, double terms[TERMS],
-                     error_line *e);
+bool criterion_apply(criterion *c, const float *student, const void *teacher, const int64_t *target,
+                     int rows, int epoch, float *grad, double terms[TERMS], error_line *e);
 
 // "0.1.0" and "avx2": what libgdkd says of itself.
 const char *criterion_library_version(void);

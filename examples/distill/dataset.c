@@ -32,6 +32,8 @@ bool image_set_grow(image_set *set, size_t count, error_line *e) {
 }
 
 void image_set_free(image_set *set) {
+    for (size_t i = 0; set->names && i < set->count; i++) free(set->names[i]);
+    free(set->names);
     free(set->pixels);
     free(set->labels);
     *set = (image_set){0};
@@ -102,6 +104,9 @@ static const source sources[] = {
      read_cifar100,
      {"test.bin", "train.bin"},
      "unpack cifar-100-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)"},
+    // Read by images_read: classes, means and deviations are found in the images.
+    {.name = "images",
+     .advice = "it holds train/ and test/, each with a folder of PNG and JPEG files per class"},
 };
 enum { SOURCES = sizeof sources / sizeof *sources };
 
@@ -124,32 +129,54 @@ static bool read_part(const source *s, image_set *set, const char *directory, bo
     return s->read(set, directory, train, limit, e);
 }
 
+// The last part of a path, for people to read.
+static void name_folder(char *name, size_t size, const char *path) {
+    size_t end = strlen(path), begin;
+    while (end > 1 && path[end - 1] == '/') end--;
+    for (begin = end; begin > 0 && path[begin - 1] != '/';) begin--;
+    snprintf(name, size, "%.*s", (int)(end - begin), path + begin);
+}
+
+static bool read_source(dataset *d, const source *s, const char *directory, unsigned parts,
+                        size_t limit, int image_size, error_line *e) {
+    if (!s->read) {
+        name_folder(d->name, sizeof d->name, directory);
+        return images_read(d, directory, parts, limit, image_size ? image_size : IMAGE_SIZE, e);
+    }
+    if (image_size)
+        return error_usage(e, "--image-size is for images:DIR alone; the images of %s have theirs",
+                           s->name);
+    snprintf(d->name, sizeof d->name, "%s", s->name);
+    d->classes = s->classes;
+    memcpy(d->mean, s->mean, sizeof d->mean);
+    memcpy(d->deviation, s->deviation, sizeof d->deviation);
+    return (!(parts & DATASET_TRAIN) || read_part(s, &d->train, directory, true, limit, e)) &&
+           (!(parts & DATASET_TEST) || read_part(s, &d->test, directory, false, limit, e));
+}
+
 bool dataset_open(dataset *d, const char *specification, unsigned parts, size_t limit,
-                  error_line *e) {
+                  int image_size, error_line *e) {
     const size_t length = strcspn(specification, ":");
     const source *s = find_source(specification, length);
     *d = (dataset){0};
     if (!s)
         return error_usage(e,
                            "--data %s: unknown data set; there are fashion-mnist[:DIR], "
-                           "cifar10:DIR and cifar100:DIR",
+                           "cifar10:DIR, cifar100:DIR and images:DIR",
                            specification);
     const char *directory = specification[length] ? specification + length + 1 : s->directory;
     if (!directory || !*directory)
         return error_usage(e, "--data %s: the folder is missing, as in %s:DIR; %s", specification,
                            s->name, s->advice);
-    d->name = s->name;
-    d->classes = s->classes;
-    memcpy(d->mean, s->mean, sizeof d->mean);
-    memcpy(d->deviation, s->deviation, sizeof d->deviation);
-    if ((!(parts & DATASET_TRAIN) || read_part(s, &d->train, directory, true, limit, e)) &&
-        (!(parts & DATASET_TEST) || read_part(s, &d->test, directory, false, limit, e)))
-        return true;
+    if (read_source(d, s, directory, parts, limit, image_size, e)) return true;
     dataset_close(d);
     return false;
 }
 
 void dataset_close(dataset *d) {
+    for (int i = 0; d->class_names && i < d->classes; i++) free(d->class_names[i]);
+    free(d->class_names);
+    d->class_names = NULL;
     image_set_free(&d->train);
     image_set_free(&d->test);
 }

@@ -1,10 +1,13 @@
 // Image classification data sets in memory: 8-bit images, planes first, and their labels.
 //
 //     fashion-mnist[:DIR]   idx files; DIR defaults to where Debian's dataset-fashion-mnist puts
-//     them cifar10:DIR           the "binary version": data_batch_1.bin .. data_batch_5.bin,
-//     test_batch.bin cifar100:DIR          the "binary version": train.bin, test.bin
+//                           them
+//     cifar10:DIR           the "binary version": data_batch_1.bin .. data_batch_5.bin,
+//                           test_batch.bin
+//     cifar100:DIR          the "binary version": train.bin, test.bin
+//     images:DIR            DIR/train and DIR/test with a folder of PNG and JPEG files per class
 //
-// Every file may be gzipped and carry .gz behind its name.
+// The files of the first three may be gzipped and carry .gz behind their names.
 #ifndef DISTILL_DATASET_H
 #define DISTILL_DATASET_H
 
@@ -20,10 +23,13 @@ typedef struct {
     size_t count;
     uint8_t *pixels; // [count][channels][height][width]
     int64_t *labels; // [count]
+    char **names;    // [count] "cat/1.png" for images:DIR; NULL where images have no names
 } image_set;
 
 typedef struct {
-    const char *name; // "cifar100": static
+    char name[64];      // "cifar100"; of images:DIR, the folder's
+    char detail[64];    // of images:DIR, what else tells it from others; otherwise ""
+    char **class_names; // [classes], or NULL
     int classes;
     float mean[MAX_CHANNELS]; // of the training set's pixels, scaled to 0..1
     float deviation[MAX_CHANNELS];
@@ -32,13 +38,14 @@ typedef struct {
 
 typedef enum { DATASET_TRAIN = 1, DATASET_TEST = 2 } dataset_parts;
 
-// Reads the parts asked for, at most `limit` images of each (0: all). On failure *d holds nothing.
+// Reads the parts asked for, at most `limit` images of each (0: all); image_size is the side that
+// images:DIR is brought to (0: IMAGE_SIZE), and is refused for others. On failure *d holds nothing.
+enum { IMAGE_SIZE = 32 };
 bool dataset_open(dataset *d, const char *specification, unsigned parts, size_t limit,
-                  error_line *e);
+                  int image_size, error_line *e);
 void dataset_close(dataset *d);
 
-// --- For the readers of the formats
-// ---------------------------------------------------------------
+// --- For the readers of the formats --------------------------------------------------------------
 
 size_t image_bytes(const image_set *set);
 
@@ -58,5 +65,10 @@ typedef struct {
 // Appends the records of one file to a set; `limit` is that of the whole set.
 bool cifar_read(image_set *set, const char *directory, const char *name, cifar_layout layout,
                 size_t limit, error_line *e);
+
+// All of images:DIR but its name. Classes are sorted by name, and a class's images by theirs: the
+// bytes decide. Of `limit` images, every class has its share.
+bool images_read(dataset *d, const char *directory, unsigned parts, size_t limit, int size,
+                 error_line *e);
 
 #endif

@@ -35,6 +35,13 @@ bool error_interrupted(error_line *e, const char *format, ...) {
     return false;
 }
 
+bool error_prefix(error_line *e, const char *where) {
+    const error_line inner = *e;
+    error_set(e, "%s: %s", where, inner.text);
+    e->status = inner.status;
+    return false;
+}
+
 bool error_memory(error_line *e, const char *what) {
     return error_set(e, "not enough memory for %s", what);
 }

@@ -20,6 +20,9 @@ bool error_usage(error_line *e, const char *format, ...) __attribute__((format(p
 bool error_interrupted(error_line *e, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+// Puts "WHERE: " before the text.
+bool error_prefix(error_line *e, const char *where);
+
 // "out of memory ..." with what it was for.
 bool error_memory(error_line *e, const char *what);
 

@@ -11,7 +11,7 @@ enum { SLOTS = 3 };
 
 struct loader {
     const image_set *set;
-    bool training; // shuffle and augment
+    loader_mode mode;
     int batch_size;
     uint64_t seed;
     normalisation norm;
@@ -37,20 +37,21 @@ static bool make_buffers(loader *l, error_line *e) {
     for (int i = 0; i < SLOTS; i++) {
         l->slots[i].images = malloc(pixels * sizeof(float));
         l->slots[i].labels = malloc((size_t)l->batch_size * sizeof(int64_t));
-        fine = fine && l->slots[i].images && l->slots[i].labels;
+        l->slots[i].places = malloc((size_t)l->batch_size * sizeof(size_t));
+        fine = fine && l->slots[i].images && l->slots[i].labels && l->slots[i].places;
     }
     return (fine && l->order) || error_memory(e, "the batches");
 }
 
-loader *loader_create(const dataset *d, dataset_parts part, int batch_size, uint64_t seed,
-                      error_line *e) {
+loader *loader_create(const dataset *d, dataset_parts part, loader_mode mode, int batch_size,
+                      uint64_t seed, error_line *e) {
     loader *l = calloc(1, sizeof *l);
     if (!l) {
         error_memory(e, "the loader");
         return NULL;
     }
-    l->training = part == DATASET_TRAIN;
-    l->set = l->training ? &d->train : &d->test;
+    l->set = part == DATASET_TRAIN ? &d->train : &d->test;
+    l->mode = mode;
     l->batch_size = batch_size;
     l->seed = seed;
     l->batches = (int)((l->set->count + (size_t)batch_size - 1) / (size_t)batch_size);
@@ -71,7 +72,7 @@ int loader_batches(const loader *l) {
 // Fisher and Yates, from the end.
 static void shuffle(loader *l) {
     for (size_t i = 0; i < l->set->count; i++) l->order[i] = i;
-    if (!l->training) return;
+    if (l->mode == IN_ORDER) return;
     rng r = random_for(l->seed, RANDOM_SHUFFLE, (uint64_t)l->epoch, 0);
     for (size_t i = l->set->count; i-- > 1;) {
         const size_t j = rng_below(&r, (uint32_t)(i + 1));
@@ -87,9 +88,11 @@ static void fill_batch(const loader *l, int number, image_batch *b) {
     b->count = rest < (size_t)l->batch_size ? (int)rest : l->batch_size;
     for (int i = 0; i < b->count; i++) {
         const size_t image = l->order[first + (size_t)i];
-        const augmentation a = l->training ? augment_draw(l->seed, l->epoch, image) : AUGMENT_NONE;
+        const augmentation a =
+            l->mode == AUGMENTED ? augment_draw(l->seed, l->epoch, image) : AUGMENT_NONE;
         augment_image(l->set, image, a, &l->norm, b->images + (size_t)i * image_bytes(l->set));
         b->labels[i] = l->set->labels[image];
+        b->places[i] = image;
     }
 }
 
@@ -153,6 +156,7 @@ void loader_free(loader *l) {
     for (int i = 0; i < SLOTS; i++) {
         free(l->slots[i].images);
         free(l->slots[i].labels);
+        free(l->slots[i].places);
     }
     free(l->order);
     pthread_mutex_destroy(&l->lock);

@@ -5,19 +5,27 @@
 
 #include "dataset.h"
 
+// How the images of a set come.
+typedef enum {
+    IN_ORDER,  // as they are
+    SHUFFLED,  // anew in each epoch
+    AUGMENTED, // shuffled and augmented
+} loader_mode;
+
 typedef struct {
     int count;       // images; the last batch of an epoch is as short as it comes, as PyTorch's
                      // DataLoader has it
     float *images;   // [count][channels][height][width], normalised
     int64_t *labels; // [count]
+    size_t *places;  // [count] of the images in their set
 } image_batch;
 
 typedef struct loader loader;
 
-// Of the images of d->train, shuffled and augmented per epoch, or of d->test, in order and as they
-// are. The data set must stay while the loader is used. Every buffer is made here. NULL on failure.
-loader *loader_create(const dataset *d, dataset_parts part, int batch_size, uint64_t seed,
-                      error_line *e);
+// Of the images of d->train or of d->test. The data set must stay while the loader is used. Every
+// buffer is made here. NULL on failure.
+loader *loader_create(const dataset *d, dataset_parts part, loader_mode mode, int batch_size,
+                      uint64_t seed, error_line *e);
 void loader_free(loader *l);
 
 int loader_batches(const loader *l); // of an epoch

@@ -30,6 +30,8 @@ static const command commands[] = {
      "      --losses ce,kd,dkd,gdkd --seeds 1,2 --out-dir results"},
     {"eval", COMMAND_EVAL, command_eval, "accuracy of a network on the test images",
      "--data fashion-mnist --model resnet8 --weights student.safetensors"},
+    {"data", COMMAND_DATA, command_data, "what a data set holds, and in which order",
+     "--data images:flowers --list"},
     {"speed", COMMAND_SPEED, command_speed,
      "images per second of training on made-up images, and where the time goes",
      "--model resnet20 --batch 64 --threads 2"},
@@ -65,22 +67,29 @@ static const command *find_command(const char *name, error_line *e) {
     return NULL;
 }
 
-static bool run_command(const command *c, int argc, char **argv, error_line *e) {
-    settings s;
-    settings_init(&s);
-    option_parser parser = {settings_options, &s, c->bit, c->name, false};
-    if (!options_parse(&parser, argc, argv, e)) return false;
-    if (parser.help) {
-        print_command_help(c);
-        return true;
-    }
-    if (!settings_check(&s, e)) return false;
-    if (s.threads) omp_set_num_threads(s.threads);
+static bool run_with(const command *c, const settings *s, error_line *e) {
+    if (!settings_check(s, e)) return false;
+    if (s->threads) omp_set_num_threads(s->threads);
     blas_single_thread();
     const char *fault = blas_check();
     if (fault) return error_set(e, "%s", fault);
     stop_on_signals();
-    return c->run(&s, e);
+    return c->run(s, e);
+}
+
+static bool run_command(const command *c, int argc, char **argv, error_line *e) {
+    settings s;
+    option_parser parser;
+    settings_init(&s);
+    s.command = c->bit;
+    s.command_name = c->name;
+    bool fine = settings_parse(&s, &parser, argc, argv, e);
+    if (fine && parser.help)
+        print_command_help(c);
+    else
+        fine = fine && run_with(c, &s, e);
+    options_free(&parser);
+    return fine;
 }
 
 static bool run(int argc, char **argv, error_line *e) {

@@ -53,12 +53,12 @@ static bool parse_count(const char **at, size_t *count) {
 }
 
 // The dictionary is what Python prints: its keys in any order. NULL, or what is wrong with it.
-static const char *parse_dictionary(npy_matrix *m, const char *text, bool *half) {
+static const char *parse_dictionary(npy_matrix *m, const char *text) {
     const char *type = strstr(text, "'descr':"), *order = strstr(text, "'fortran_order':");
     const char *shape = strstr(text, "'shape':");
     if (!type || !order || !shape) return "its header does not name descr, fortran_order and shape";
-    *half = strncmp(type, "'descr': '<f2'", 14) == 0;
-    if (!*half && strncmp(type, "'descr': '<f4'", 14) != 0)
+    m->half = strncmp(type, "'descr': '<f2'", 14) == 0;
+    if (!m->half && strncmp(type, "'descr': '<f4'", 14) != 0)
         return "its numbers are neither float32 nor float16";
     if (strncmp(order, "'fortran_order': False", 22) != 0)
         return "it is stored column by column; save it with numpy.ascontiguousarray";
@@ -72,8 +72,7 @@ static const char *parse_dictionary(npy_matrix *m, const char *text, bool *half)
 }
 
 // Where the numbers begin, or 0 and *fault.
-static size_t parse_header(npy_matrix *m, char *bytes, size_t size, bool *half,
-                           const char **fault) {
+static size_t parse_header(npy_matrix *m, char *bytes, size_t size, const char **fault) {
     *fault = "it does not begin with NumPy's magic";
     if (size < PREFIX + 2 || memcmp(bytes, magic, MAGIC) != 0) return 0;
     const unsigned char *b = (const unsigned char *)bytes;
@@ -86,41 +85,35 @@ static size_t parse_header(npy_matrix *m, char *bytes, size_t size, bool *half,
     *fault = "its header is cut off";
     if (length == 0 || length > size - begin) return 0;
     bytes[begin + length - 1] = '\0'; // in the place of the newline
-    *fault = parse_dictionary(m, bytes + begin, half);
+    *fault = parse_dictionary(m, bytes + begin);
     return *fault ? 0 : begin + length;
 }
 
-static bool convert(npy_matrix *m, const char *numbers, size_t count, bool half) {
-    m->values = malloc(count * sizeof *m->values);
-    if (!m->values) return false;
-    if (!half) memcpy(m->values, numbers, count * sizeof *m->values);
-    for (size_t i = 0; half && i < count; i++) {
-        uint16_t h;
-        memcpy(&h, numbers + i * sizeof h, sizeof h);
-        m->values[i] = from_half(h);
-    }
-    return true;
-}
-
 bool npy_read(npy_matrix *m, const char *path, error_line *e) {
-    size_t size, count, bytes;
-    bool half = false;
+    size_t size, bytes;
     const char *fault;
     *m = (npy_matrix){0};
     char *file = safe_file_read(path, &size, e);
     if (!file) return false;
-    const size_t begin = parse_header(m, file, size, &half, &fault);
-    bool fine = begin != 0;
-    if (!fine) {
-        error_set(e, "%s cannot be used: %s", path, fault);
-    } else if (__builtin_mul_overflow(m->rows, m->columns, &count) ||
-               __builtin_mul_overflow(count, half ? sizeof(uint16_t) : sizeof(float), &bytes) ||
-               bytes != size - begin) {
+    const size_t begin = parse_header(m, file, size, &fault);
+    bool fine = begin != 0 || error_set(e, "%s cannot be used: %s", path, fault);
+    if (fine &&
+        (__builtin_mul_overflow(m->rows, m->columns, &bytes) ||
+         __builtin_mul_overflow(bytes, m->half ? sizeof(uint16_t) : sizeof(float), &bytes) ||
+         bytes != size - begin))
         fine = error_set(e, "%s is damaged: %zu bytes do not hold %zu x %zu numbers", path,
                          size - begin, m->rows, m->columns);
-    } else {
-        fine = convert(m, file + begin, count, half) || error_memory(e, path);
-    }
-    free(file);
+    if (fine) m->values = memmove(file, file + begin, bytes); // aligned, and no second copy
+    if (!fine) free(file);
     return fine;
+}
+
+size_t npy_row_bytes(const npy_matrix *m) {
+    return m->columns * (m->half ? sizeof(uint16_t) : sizeof(float));
+}
+
+float npy_value(const npy_matrix *m, size_t row, size_t column) {
+    const size_t place = row * m->columns + column;
+    return m->half ? from_half(((const uint16_t *)m->values)[place])
+                   : ((const float *)m->values)[place];
 }

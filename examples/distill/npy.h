@@ -1,5 +1,5 @@
 // Matrices in NumPy's format: one array of two dimensions per file. Written as float32, read as
-// float32 or float16 (into float32).
+// float32 or float16.
 // https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #ifndef DISTILL_NPY_H
 #define DISTILL_NPY_H
@@ -14,9 +14,15 @@ void npy_write_header(FILE *out, size_t rows, size_t columns);
 
 typedef struct {
     size_t rows, columns;
-    float *values; // [rows][columns], to be freed
+    bool half;    // float16 (IEEE binary16), otherwise float32
+    void *values; // [rows][columns], to be freed
 } npy_matrix;
 
 bool npy_read(npy_matrix *m, const char *path, error_line *e);
+
+size_t npy_row_bytes(const npy_matrix *m);
+
+// One of the numbers, whatever their type.
+float npy_value(const npy_matrix *m, size_t row, size_t column);
 
 #endif

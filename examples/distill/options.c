@@ -1,5 +1,8 @@
 #include "options.h"
 
+#include "option_file.h"
+
+#include <cjson/cJSON.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -9,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_OPTIONS = 64, MAX_WORD = 40 };
+enum { MAX_WORD = 40 };
 
 static size_t smaller(size_t a, size_t b) {
     return a < b ? a : b;
@@ -53,6 +56,14 @@ const option *option_find(const option *options, unsigned command, const char *n
     for (const option *o = options; o->name; o++)
         if ((o->commands & command) && strcmp(o->name, name) == 0) return o;
     return NULL;
+}
+
+const char *option_nearest(const option *options, unsigned command, const char *name) {
+    const char *words[MAX_OPTIONS];
+    size_t count = 0;
+    for (const option *o = options; o->name; o++)
+        if (o->commands & command) words[count++] = o->name;
+    return nearest_word(name, words, count);
 }
 
 // --- Values ------------------------------------------------------------------------------------
@@ -112,11 +123,18 @@ static bool store_choice(const option *o, int *target, const char *text, error_l
     return error_usage(e, "--%s must be one of %s, not '%s'", o->name, list, text);
 }
 
-bool option_store(const option *o, void *target, const char *text, error_line *e) {
-    void *variable = (char *)target + o->offset;
+static bool store_text(const option *o, const char **target, const char *text, error_line *e) {
+    int which;
+    if (!*text) return error_usage(e, "--%s wants a %s, not nothing", o->name, o->value);
+    if (o->choices && !store_choice(o, &which, text, e)) return false;
+    *target = text;
+    return true;
+}
+
+static bool store_value(const option *o, void *variable, const char *text, error_line *e) {
     switch (o->kind) {
     case OPTION_FLAG:
-        *(bool *)variable = true;
+        *(bool *)variable = strcmp(text, "true") == 0;
         return true;
     case OPTION_INT:
         return store_int(o, variable, text, e);
@@ -127,26 +145,37 @@ bool option_store(const option *o, void *target, const char *text, error_line *e
     case OPTION_CHOICE:
         return store_choice(o, variable, text, e);
     case OPTION_TEXT:
+    case OPTION_PRESET:
+    case OPTION_FILE:
         break;
     }
-    if (!*text) return error_usage(e, "--%s wants a %s, not nothing", o->name, o->value);
-    *(const char **)variable = text;
-    return true;
+    return store_text(o, variable, text, e);
+}
+
+bool option_store(const option *o, void *target, const char *text, error_line *e) {
+    return store_value(o, (char *)target + o->offset, text, e);
+}
+
+bool option_check(const option *o, const char *text, error_line *e) {
+    union {
+        bool flag;
+        int whole;
+        uint64_t seed;
+        double real;
+        const char *text;
+    } variable;
+    return store_value(o, &variable, text, e);
 }
 
 // --- The command line ----------------------------------------------------------------------------
 
 static bool unknown_option(const option_parser *parser, const char *argument, error_line *e) {
-    const char *words[MAX_OPTIONS];
-    size_t count = 0;
     char name[MAX_WORD + 1];
     if (argument[0] != '-' || argument[1] != '-')
         return error_usage(e, "unknown option %s; options are long: see gdkd-distill %s --help",
                            argument, parser->name);
     snprintf(name, sizeof name, "%.*s", (int)strcspn(argument + 2, "="), argument + 2);
-    for (const option *o = parser->options; o->name; o++)
-        if (o->commands & parser->command) words[count++] = o->name;
-    const char *near = nearest_word(name, words, count);
+    const char *near = option_nearest(parser->options, parser->command, name);
     if (near) return error_usage(e, "unknown option --%s; did you mean --%s?", name, near);
     return error_usage(e, "unknown option --%s; see gdkd-distill %s --help", name, parser->name);
 }
@@ -167,8 +196,8 @@ static void fill_getopt_table(const option_parser *parser, struct option *table)
     table[count] = (struct option){0};
 }
 
-static bool parse_arguments(option_parser *parser, int argc, char **argv, uint64_t *given,
-                            error_line *e) {
+static bool read_arguments(option_parser *parser, int argc, char **argv, option_layer layer,
+                           error_line *e) {
     struct option table[MAX_OPTIONS];
     fill_getopt_table(parser, table);
     opterr = 0; // the messages are ours
@@ -185,8 +214,9 @@ static bool parse_arguments(option_parser *parser, int argc, char **argv, uint64
         if (!o) return unknown_option(parser, argv[optind - 1], e);
         if (code == ':') return error_usage(e, "--%s wants a value: %s", o->name, o->value);
         if (code == '?') return error_usage(e, "--%s takes no value", o->name);
-        if (!option_store(o, parser->target, optarg, e)) return false;
-        *given |= UINT64_C(1) << place;
+        const char *text = o->kind == OPTION_FLAG ? "true" : optarg;
+        if (!option_check(o, text, e)) return false;
+        layer[place] = text;
     }
     if (optind < argc)
         return error_usage(e, "unexpected argument '%s'; see gdkd-distill %s --help", argv[optind],
@@ -194,21 +224,95 @@ static bool parse_arguments(option_parser *parser, int argc, char **argv, uint64
     return true;
 }
 
-bool options_parse(option_parser *parser, int argc, char **argv, error_line *e) {
-    uint64_t given = 0;
-    parser->help = false;
-    for (const option *o = parser->options; o->name; o++)
-        if (o->initial && (o->commands & parser->command) &&
-            !option_store(o, parser->target, o->initial, e))
-            return false;
-    if (!parse_arguments(parser, argc, argv, &given, e)) return false;
-    for (int i = 0; parser->options[i].name && !parser->help; i++) {
+// --- Layers --------------------------------------------------------------------------------------
+
+enum { DEFAULTS, PRESET, FROM_FILE, COMMAND_LINE, LAYERS };
+
+// The topmost layer that has a value for this place; below DEFAULTS: none has.
+static int top_layer(option_layer layers[LAYERS], int place) {
+    int top = COMMAND_LINE;
+    while (top >= DEFAULTS && !layers[top][place]) top--;
+    return top;
+}
+
+static int place_of(const option_parser *parser, const char *name) {
+    const option *o = name ? option_find(parser->options, parser->command, name) : NULL;
+    return o ? (int)(o - parser->options) : -1;
+}
+
+// What the layers so far have for the option of a kind, or NULL.
+static const char *text_of_kind(const option_parser *parser, option_kind kind,
+                                option_layer layers[LAYERS], const option **found) {
+    for (int i = 0; parser->options[i].name; i++) {
         const option *o = &parser->options[i];
-        if ((o->required & parser->command) && !(given & (UINT64_C(1) << i)))
-            return error_usage(e, "%s needs --%s %s; see gdkd-distill %s --help", parser->name,
-                               o->name, o->value, parser->name);
+        if (o->kind != kind || !(o->commands & parser->command)) continue;
+        const int top = top_layer(layers, i);
+        *found = o;
+        return top > DEFAULTS ? layers[top][i] : NULL;
+    }
+    return NULL;
+}
+
+static bool read_layers(option_parser *parser, option_layer layers[LAYERS], error_line *e) {
+    const option *o;
+    int which = 0;
+    const char *path = text_of_kind(parser, OPTION_FILE, layers, &o);
+    if (path && !option_file_read(parser, path, layers[FROM_FILE], e)) return false;
+    const char *preset = text_of_kind(parser, OPTION_PRESET, layers, &o);
+    if (preset && !store_choice(o, &which, preset, e)) return false;
+    for (int i = 0; parser->options[i].name; i++) {
+        if (!(parser->options[i].commands & parser->command)) continue;
+        layers[DEFAULTS][i] = parser->options[i].initial;
+        if (preset) layers[PRESET][i] = parser->preset(which, parser->options[i].name);
     }
     return true;
+}
+
+// Of two options that stand for each other, the one in the upper layer remains.
+static bool settle_pairs(const option_parser *parser, option_layer layers[LAYERS], error_line *e) {
+    for (int i = 0; parser->options[i].name; i++) {
+        const option *o = &parser->options[i];
+        const int other = place_of(parser, o->instead);
+        if (other < 0 || !(o->commands & parser->command)) continue;
+        const int own = top_layer(layers, i), others = top_layer(layers, other);
+        if (own < PRESET || others < PRESET) continue;
+        if (own == others)
+            return error_usage(e, "--%s and --%s exclude each other: give one of them", o->name,
+                               o->instead);
+        for (int layer = DEFAULTS; layer < LAYERS; layer++)
+            layers[layer][own < others ? i : other] = NULL;
+    }
+    return true;
+}
+
+static bool store_layers(const option_parser *parser, option_layer layers[LAYERS], error_line *e) {
+    for (int i = 0; parser->options[i].name; i++) {
+        const option *o = &parser->options[i];
+        const int top = top_layer(layers, i), other = place_of(parser, o->instead);
+        if (top >= DEFAULTS) {
+            if (!option_store(o, parser->target, layers[top][i], e)) return false;
+        } else if ((o->required & parser->command) &&
+                   !(other >= 0 && top_layer(layers, other) >= DEFAULTS)) {
+            return error_usage(e, "%s needs --%s %s%s%s; see gdkd-distill %s --help", parser->name,
+                               o->name, o->value, o->instead ? ", or --" : "",
+                               o->instead ? o->instead : "", parser->name);
+        }
+    }
+    return true;
+}
+
+bool options_parse(option_parser *parser, int argc, char **argv, error_line *e) {
+    option_layer layers[LAYERS] = {{0}};
+    parser->help = false;
+    parser->from_file = NULL;
+    return read_arguments(parser, argc, argv, layers[COMMAND_LINE], e) &&
+           (parser->help || (read_layers(parser, layers, e) && settle_pairs(parser, layers, e) &&
+                             store_layers(parser, layers, e)));
+}
+
+void options_free(option_parser *parser) {
+    cJSON_Delete(parser->from_file);
+    parser->from_file = NULL;
 }
 
 // --- Help ----------------------------------------------------------------------------------------

@@ -252,7 +252,9 @@ static bool write_page(FILE *out, const report *r) {
     html_text(out, r->title);
     fputs("</h1>\n<p>", out);
     html_text(out, r->teacher);
-    fprintf(out, ": top-1 %.2f&nbsp;%% on the test images.</p>\n", r->teacher_top1);
+    if (!isnan(r->teacher_top1))
+        fprintf(out, ": top-1 %.2f&nbsp;%% on the test images", r->teacher_top1);
+    fputs(".</p>\n", out);
     fputs("<h2>Result</h2>\n", out);
     write_summary(out, r);
     fputs("<p class=\"dim\">Mean ± standard deviation over the seeds, of the last epoch and of "

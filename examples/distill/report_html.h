@@ -15,7 +15,7 @@ typedef struct {
     const series *series;
     int series_count;
     const char *teacher; // "teacher resnet20"
-    double teacher_top1; // percent
+    double teacher_top1; // percent; NaN: not known
 } report;
 
 bool report_write(const report *r, const char *path, error_line *e);

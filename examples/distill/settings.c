@@ -1,17 +1,20 @@
 #include "settings.h"
 
 #include "model.h"
+#include "presets.h"
 
 #include <math.h>
 #include <string.h>
 
 static const char *const schedule_names[] = {"cosine", "step", NULL};
+static const char *const split_names[] = {"train", "test", NULL};
 
 // Who knows an option.
 enum {
     STUDENTS = COMMAND_DISTILL | COMMAND_COMPARE,
     LEARNING = COMMAND_TRAIN | STUDENTS,
-    ON_DATA = LEARNING | COMMAND_EVAL,
+    ON_DATA = LEARNING | COMMAND_EVAL | COMMAND_DATA,
+    NETWORKS = LEARNING | COMMAND_EVAL | COMMAND_SPEED,
     ALL = ON_DATA | COMMAND_SPEED,
     ONE_RUN = COMMAND_TRAIN | COMMAND_DISTILL,
 };
@@ -27,6 +30,12 @@ enum {
         .name = (option_name), .kind = OPTION_REAL, .commands = (who), .offset = AT(member),       \
         .value = "X", .initial = (start), .min = (low), .max = (high), .help = (text)              \
     }
+// An option that --teacher-logits replaces.
+#define TEACHER_OPTION(option_name, member, who, needed, value_name, text)                         \
+    {                                                                                              \
+        .name = (option_name), .kind = OPTION_TEXT, .commands = (who), .required = (needed),       \
+        .offset = AT(member), .value = (value_name), .help = (text), .instead = "teacher-logits"   \
+    }
 #define TEXT_OPTION(option_name, member, who, needed, value_name, start, text)                     \
     {                                                                                              \
         .name = (option_name), .kind = OPTION_TEXT, .commands = (who), .required = (needed),       \
@@ -35,22 +44,34 @@ enum {
 
 // clang-format off
 const option settings_options[] = {
+    {.name = "config", .kind = OPTION_FILE, .commands = ALL, .offset = AT(config), .value = "FILE",
+     .help = "options from a JSON file, as in {\"epochs\": 20}; the command line wins over it"},
+    {.name = "preset", .kind = OPTION_PRESET, .commands = STUDENTS, .offset = AT(preset), .value = "NAME",
+     .choices = preset_names,
+     .help = "networks, weights of the losses and schedule as the methods' authors have them for a teacher and "
+             "its student; other options win over it"},
     TEXT_OPTION("data", data, ON_DATA, ON_DATA, "DATA", NULL,
-                "the data set: fashion-mnist[:DIR], cifar10:DIR or cifar100:DIR"),
-    TEXT_OPTION("model", model, ALL, ALL, "NAME", NULL,
+                "the data set: fashion-mnist[:DIR], cifar10:DIR, cifar100:DIR, or images:DIR with DIR/train and "
+                "DIR/test, each with a folder of PNG and JPEG files per class"),
+    INT_OPTION("image-size", image_size, ON_DATA, "N", NULL, 8, 1024,
+               "images:DIR: the images become N x N pixels (default 32)"),
+    TEXT_OPTION("model", model, NETWORKS, NETWORKS, "NAME", NULL,
                 "the network (the student); gdkd-distill --help lists them"),
     TEXT_OPTION("weights", weights, COMMAND_EVAL, COMMAND_EVAL, "FILE", NULL,
                 "its weights, a safetensors file"),
     TEXT_OPTION("logits", logits, COMMAND_EVAL, 0, "FILE", NULL,
                 "writes the logits there too: float32, images x classes, in NumPy's format (.npy)"),
-    TEXT_OPTION("teacher", teacher, COMMAND_DISTILL, COMMAND_DISTILL, "FILE", NULL,
-                "the teacher's weights, a safetensors file"),
-    TEXT_OPTION("teacher", teacher, COMMAND_COMPARE, 0, "FILE", NULL,
-                "the teacher's weights; without it, one is trained once and kept in --out-dir"),
-    TEXT_OPTION("teacher-model", teacher_model, STUDENTS, STUDENTS, "NAME", NULL,
-                "the teacher's network"),
-    INT_OPTION("teacher-epochs", teacher_epochs, COMMAND_COMPARE, "N", NULL, 1, 100000,
-               "how long a teacher is trained that is not there yet (default: as --epochs)"),
+    TEACHER_OPTION("teacher", teacher, COMMAND_DISTILL, COMMAND_DISTILL, "FILE",
+                   "the teacher's weights, a safetensors file"),
+    TEACHER_OPTION("teacher", teacher, COMMAND_COMPARE, 0, "FILE",
+                   "the teacher's weights; without it, one is trained once and kept in --out-dir"),
+    TEACHER_OPTION("teacher-model", teacher_model, STUDENTS, STUDENTS, "NAME", "the teacher's network"),
+    TEXT_OPTION("teacher-logits", teacher_logits, STUDENTS, 0, "FILE", NULL,
+                "instead of a teacher, its logits of the training images: float32 or float16, images x classes, "
+                "in NumPy's format (.npy), in the order of gdkd-distill data --list; the images are not augmented"),
+    {.name = "teacher-epochs", .kind = OPTION_INT, .commands = COMMAND_COMPARE, .offset = AT(teacher_epochs),
+     .value = "N", .min = 1, .max = 100000, .instead = "teacher-logits",
+     .help = "how long a teacher is trained that is not there yet (default: as --epochs)"},
     {.name = "loss", .kind = OPTION_CHOICE, .commands = COMMAND_DISTILL, .required = COMMAND_DISTILL,
      .offset = AT(loss.kind), .value = "NAME", .choices = loss_names, .help = "what the student learns from"},
     TEXT_OPTION("losses", losses, COMMAND_COMPARE, 0, "LIST", "ce,kd,dkd,gdkd",
@@ -80,7 +101,7 @@ const option settings_options[] = {
     REAL_OPTION("kd-weight", loss.kd_weight, STUDENTS, NULL, 0, 1e6,
                 "weight of the distillation (default 1; kd: 0.9)"),
 
-    INT_OPTION("batch", batch, ALL, "N", "64", 1, 4096, "images per step"),
+    INT_OPTION("batch", batch, NETWORKS, "N", "64", 1, 4096, "images per step"),
     REAL_OPTION("lr", lr, LEARNING, "0.05", 1e-9, 100, "learning rate of the first epoch"),
     {.name = "schedule", .kind = OPTION_CHOICE, .commands = LEARNING, .offset = AT(schedule), .value = "NAME",
      .initial = "cosine", .choices = schedule_names,
@@ -94,11 +115,18 @@ const option settings_options[] = {
      .initial = "1", .help = "of a teacher that is not there yet"},
     INT_OPTION("threads", threads, ALL, "N", "0", 0, 4096, "0: one per core"),
     INT_OPTION("limit", limit, ON_DATA, "N", "0", 0, 1000000000,
-               "use the first N images of the training set and of the test set; 0: all"),
+               "use the first N images of the training set and of the test set; 0: all; images:DIR: the first of "
+               "every class, together N"),
+    {.name = "split", .kind = OPTION_CHOICE, .commands = COMMAND_EVAL, .offset = AT(split), .value = "NAME",
+     .initial = "test", .choices = split_names, .help = "the images to go through, in their order and as they are"},
+    {.name = "split", .kind = OPTION_CHOICE, .commands = COMMAND_DATA, .offset = AT(split), .value = "NAME",
+     .initial = "train", .choices = split_names, .help = "the images that --list means"},
+    {.name = "list", .kind = OPTION_FLAG, .commands = COMMAND_DATA, .offset = AT(list),
+     .help = "a line per image instead: its number, its label and its file, in the order of --teacher-logits"},
     {.name = "resume", .kind = OPTION_FLAG, .commands = LEARNING, .offset = AT(resume),
      .help = "go on after the last epoch that was finished, with the same options as before; the result is "
              "the same to the bit"},
-    {.name = "quiet", .kind = OPTION_FLAG, .commands = ALL, .offset = AT(quiet),
+    {.name = "quiet", .kind = OPTION_FLAG, .commands = NETWORKS, .offset = AT(quiet),
      .help = "no progress on stderr, results and errors only (speed: no shares)"},
     {0},
 };
@@ -118,6 +146,15 @@ void settings_init(settings *s) {
                               .kd_weight = NAN};
 }
 
+bool settings_parse(settings *s, option_parser *p, int argc, char **argv, error_line *e) {
+    *p = (option_parser){.options = settings_options,
+                         .target = s,
+                         .command = s->command,
+                         .name = s->command_name,
+                         .preset = preset_value};
+    return options_parse(p, argc, argv, e);
+}
+
 static bool check_model(const char *option_name, const char *name, error_line *e) {
     const char *const *names = model_names();
     size_t count = 0;
@@ -132,6 +169,6 @@ static bool check_model(const char *option_name, const char *name, error_line *e
 
 bool settings_check(const settings *s, error_line *e) {
     if (s->lr_min > s->lr) return error_usage(e, "--lr-min %g is above --lr %g", s->lr_min, s->lr);
-    return check_model("model", s->model, e) &&
+    return (!s->model || check_model("model", s->model, e)) &&
            (!s->teacher_model || check_model("teacher-model", s->teacher_model, e));
 }

@@ -13,24 +13,33 @@ enum {
     COMMAND_COMPARE = 1 << 2,
     COMMAND_EVAL = 1 << 3,
     COMMAND_SPEED = 1 << 4,
+    COMMAND_DATA = 1 << 5,
 };
 
 typedef struct {
+    unsigned command;         // COMMAND_TRAIN ...
+    const char *command_name; // for messages
+    const char *config, *preset;
     const char *data, *model, *weights, *logits, *out, *log;
-    const char *teacher, *teacher_model;
+    const char *teacher, *teacher_model, *teacher_logits;
     const char *losses, *seeds, *out_dir;
-    int epochs, teacher_epochs, batch, threads, limit;
+    int epochs, teacher_epochs, batch, threads, limit, image_size;
     uint64_t seed;
     int schedule; // schedule_kind
     double lr, lr_min, momentum, weight_decay;
     loss_settings loss;
-    bool quiet, resume;
+    int split; // 0: the training images; 1: the test images
+    bool quiet, resume, list;
 } settings;
 
 extern const option settings_options[];
 
 // Every variable as it is before defaults and options: unset.
 void settings_init(settings *s);
+
+// Reads the arguments behind the name of the command, s->command. Texts point into *p, which is to
+// be freed after use. p->help is set when help is asked for.
+bool settings_parse(settings *s, option_parser *p, int argc, char **argv, error_line *e);
 
 // What the table cannot say: that the models exist.
 bool settings_check(const settings *s, error_line *e);

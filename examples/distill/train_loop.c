@@ -19,7 +19,7 @@ typedef struct {
     model *student;
     criterion *loss;
     loader *train, *test;
-    float *logits, *teacher_logits, *grad; // [batch][classes]
+    float *logits, *teacher_logits, *grad; // [batch][classes]; the teacher's may be float16
     progress bar;
 } workplace;
 
@@ -55,16 +55,26 @@ static void identify(const training *t, char *text, size_t size) {
 
 // --- One epoch -----------------------------------------------------------------------------------
 
+// The teacher's logits of a batch, or NULL.
+static const void *ask_teacher(workplace *w, const image_batch *b) {
+    const training *t = w->t;
+    if (t->logits)
+        teacher_logits_gather(t->logits, b->places, b->count, w->teacher_logits);
+    else if (t->teacher)
+        model_forward(t->teacher, b->images, b->count, false, w->teacher_logits);
+    return t->logits || t->teacher ? w->teacher_logits : NULL;
+}
+
 static bool train_batch(workplace *w, const image_batch *b, int epoch, double lr, tally *sum,
                         error_line *e) {
     const training *t = w->t;
     const int classes = t->data->classes;
     double terms[TERMS];
     model_forward(w->student, b->images, b->count, true, w->logits);
-    if (t->teacher) model_forward(t->teacher, b->images, b->count, false, w->teacher_logits);
+    const void *teacher = ask_teacher(w, b);
     const double begun = clock_seconds();
-    if (!criterion_apply(w->loss, w->logits, t->teacher ? w->teacher_logits : NULL, b->labels,
-                         b->count, epoch, w->grad, terms, e))
+    if (!criterion_apply(w->loss, w->logits, teacher, b->labels, b->count, epoch, w->grad, terms,
+                         e))
         return false;
     sum->library_seconds += clock_seconds() - begun;
     model_backward(w->student, w->grad);
@@ -151,11 +161,13 @@ static bool furnish(workplace *w, error_line *e) {
     if (!w->logits || !w->teacher_logits || !w->grad) return error_memory(e, "the logits");
     w->student = model_for(t->model, t->data, &t->data->train, t->batch, true, e);
     if (!w->student) return false;
-    w->loss = criterion_create(&t->loss, t->batch, t->data->classes, e);
+    w->loss = criterion_create(&t->loss, t->batch, t->data->classes,
+                               t->logits && t->logits->matrix.half ? TEACHER_F16 : TEACHER_F32, e);
     if (!w->loss) return false;
-    w->train = loader_create(t->data, DATASET_TRAIN, t->batch, t->seed, e);
+    w->train = loader_create(t->data, DATASET_TRAIN, t->augment ? AUGMENTED : SHUFFLED, t->batch,
+                             t->seed, e);
     if (!w->train) return false;
-    w->test = loader_create(t->data, DATASET_TEST, t->batch, t->seed, e);
+    w->test = loader_create(t->data, DATASET_TEST, IN_ORDER, t->batch, t->seed, e);
     return w->test != NULL;
 }
 

@@ -8,12 +8,15 @@
 #include "model.h"
 #include "run_log.h"
 #include "schedule.h"
+#include "teacher_logits.h"
 
 typedef struct {
     const char *label; // for the progress
     const dataset *data;
-    const char *model; // name of the network that learns
-    model *teacher;    // NULL when the loss needs none
+    const char *model;            // name of the network that learns
+    model *teacher;               // NULL when the loss needs none
+    const teacher_logits *logits; // in place of a teacher, or NULL
+    bool augment;                 // the training images
     loss_settings loss;
     schedule rate;
     double momentum, weight_decay;

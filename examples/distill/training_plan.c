@@ -1,7 +1,14 @@
 #include "training_plan.h"
 
+#include "option_file.h"
+
+#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
+
+bool plan_data(const settings *s, unsigned parts, dataset *d, error_line *e) {
+    return dataset_open(d, s->data, parts, (size_t)s->limit, s->image_size, e);
+}
 
 training plan_training(const settings *s, const dataset *d) {
     training t = {.data = d,
@@ -13,19 +20,55 @@ training plan_training(const settings *s, const dataset *d) {
                   .batch = s->batch,
                   .seed = s->seed,
                   .resume = s->resume,
+                  .augment = !s->teacher_logits, // they are those of the images as they are
                   .quiet = s->quiet};
     criterion_defaults(&t.loss);
     return t;
 }
 
+static void describe_teacher(const training *t, const settings *s, char *text, size_t size) {
+    text[0] = '\0';
+    if (t->logits)
+        snprintf(text, size, ", teacher logits (checksum %08lx)", t->logits->checksum);
+    else if (t->teacher)
+        snprintf(text, size, ", teacher %s", s->teacher_model);
+}
+
 void plan_recipe(const training *t, const settings *s, char *text, size_t size) {
-    char loss[160];
+    char loss[160], teacher[64];
     criterion_describe(&t->loss, loss, sizeof loss);
-    snprintf(text, size,
-             "%zu images, %s (%s), %d epochs, batch %d, lr %g to %g %s, momentum %g, weight decay "
-             "%g, seed %" PRIu64 "%s%s",
-             t->data->train.count, loss_names[t->loss.kind], loss, t->rate.epochs, t->batch,
-             t->rate.lr, t->rate.lr_min, t->rate.kind == SCHEDULE_COSINE ? "cosine" : "step",
-             t->momentum, t->weight_decay, t->seed, t->teacher ? ", teacher " : "",
-             t->teacher ? s->teacher_model : "");
+    describe_teacher(t, s, teacher, sizeof teacher);
+    snprintf(
+        text, size,
+        "%zu images%s, %s (%s), %d epochs, batch %d, lr %g to %g %s, momentum %g, weight decay "
+        "%g, seed %" PRIu64 "%s%s",
+        t->data->train.count, t->data->detail, loss_names[t->loss.kind], loss, t->rate.epochs,
+        t->batch, t->rate.lr, t->rate.lr_min, t->rate.kind == SCHEDULE_COSINE ? "cosine" : "step",
+        t->momentum, t->weight_decay, t->seed, teacher, t->augment ? "" : ", no augmentation");
+}
+
+static cJSON *about(const settings *s, const dataset *d) {
+    const image_set *images = &d->train;
+    const int shape[] = {images->channels, images->height, images->width};
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "command", s->command_name);
+    cJSON_AddStringToObject(root, "version", criterion_library_version());
+    cJSON_AddStringToObject(root, "isa", criterion_library_isa());
+    cJSON_AddStringToObject(root, "dataset", d->name);
+    cJSON_AddNumberToObject(root, "classes", d->classes);
+    cJSON_AddNumberToObject(root, "training_images", (double)d->train.count);
+    cJSON_AddNumberToObject(root, "test_images", (double)d->test.count);
+    cJSON_AddItemToObject(root, "image", cJSON_CreateIntArray(shape, 3));
+    cJSON_AddItemToObject(root, "mean", cJSON_CreateFloatArray(d->mean, images->channels));
+    cJSON_AddItemToObject(root, "deviation",
+                          cJSON_CreateFloatArray(d->deviation, images->channels));
+    return root;
+}
+
+bool plan_write_config(const settings *s, const dataset *d, const char *path, error_line *e) {
+    settings known = *s;
+    if (d->class_names) known.image_size = d->train.width; // its default too
+    // Of one loss all defaults are known; compare has several, each with its own.
+    if (s->command == COMMAND_DISTILL) criterion_defaults(&known.loss);
+    return option_file_write(settings_options, s->command, &known, about(s, d), path, e);
 }

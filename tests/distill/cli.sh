@@ -74,7 +74,7 @@ expect 2 '--batch must be from 1 to 4096, not 0' train --batch 0
 expect 2 "unknown model; did you mean resnet20?" train --data "$data" --model resnet21 --out "$folder/w"
 expect 2 'is no loss' compare --data "$data" --model resnet8 --teacher-model resnet8 --losses ce,qd
 expect 2 'unknown data set' train --data mnist --model resnet8 --out "$folder/w"
-for command in '' train distill compare eval speed; do
+for command in '' train distill compare eval data speed; do
     # shellcheck disable=SC2086 # no word for no command
     check "help of '$command'" "$program" $command --help
 done
@@ -141,6 +141,78 @@ check 'another teacher is not' grep -q 'training afresh' "$folder/err"
 
 "$program" speed --model resnet8 --batch 4 --quiet > "$folder/result"
 check 'images per second on a line of its own' grep -qxE 'images_per_second [0-9]+\.[0-9]' "$folder/result"
+
+# --- Images of one's own -------------------------------------------------------------------------
+
+# One pixel each, written by another program: red and blue.
+head='iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42m'
+for class in red blue; do
+    [ $class = red ] && tail='P4z8AAAAMBAQD3A0FDAAAAAElFTkSuQmCC' || tail='NgYPgPAAEDAQA2dBFAAAAAAElFTkSuQmCC'
+    mkdir -p "$folder/own/train/$class" "$folder/own/test/$class"
+    echo "$head$tail" | base64 -d > "$folder/$class.png"
+    for i in 1 2 3 4 5 6; do cp "$folder/$class.png" "$folder/own/train/$class/$i.png"; done
+    cp "$folder/$class.png" "$folder/own/test/$class/1.png"
+done
+own="images:$folder/own"
+"$program" data --data "$own" --image-size 8 > "$folder/result"
+check 'both classes' grep -qx 'class 0 blue' "$folder/result"
+check 'the size' grep -qx 'image 3 x 8 x 8' "$folder/result"
+check 'the mean of half red, half blue' grep -qx 'mean 0.500000 0.000000 0.500000' "$folder/result"
+"$program" data --data "$own" --list > "$folder/result"
+printf '0\t0\tblue/1.png\n1\t0\tblue/2.png\n' > "$folder/first"
+check 'the list of the images' test "$(head -2 "$folder/result")" = "$(cat "$folder/first")"
+check 'training on them' "$program" train --data "$own" --image-size 8 --model resnet8 --epochs 3 --batch 4 --quiet \
+    --out "$folder/own.safetensors"
+check 'evaluation on them' "$program" eval --data "$own" --image-size 8 --model resnet8 --weights "$folder/own.safetensors" \
+    --split train --logits "$folder/own.npy"
+check 'comparison on them' "$program" compare --data "$own" --image-size 8 --model resnet8 --teacher-model resnet8 \
+    --teacher "$folder/own.safetensors" --losses ce,gdkd:k=1 --seeds 1 --epochs 1 --out-dir "$folder/own-compare"
+check 'a report on them' grep -q '</html>' "$folder/own-compare/report.html"
+expect 2 '--image-size is for images:DIR' data --data "$data" --image-size 8
+expect 2 'and images:DIR' data --data photos
+expect 1 'cannot be read: No such file or directory' data --data "images:$folder/nowhere"
+head -c 50 "$folder/red.png" > "$folder/own/train/red/3.png"
+expect 1 'own/train/red/3.png cannot be decoded as PNG' data --data "$own"
+cp "$folder/red.png" "$folder/own/train/red/3.png"
+mkdir "$folder/own/test/green"
+expect 1 'has no folder green as' data --data "$own"
+rmdir "$folder/own/test/green"
+
+# --- A teacher's logits --------------------------------------------------------------------------
+
+set -- --data "$own" --image-size 8 --model resnet8 --batch 4 --epochs 2 --warmup 1
+"$program" distill "$@" --loss kd --teacher-logits "$folder/own.npy" --out "$folder/from-logits.safetensors" \
+    > "$folder/result" 2> "$folder/err"
+check 'distillation from logits' test -s "$folder/from-logits.safetensors"
+check 'it says that images are not augmented' grep -q 'not augmented' "$folder/err"
+"$program" compare "$@" --losses ce,kd --seeds 1 --teacher-logits "$folder/own.npy" --out-dir "$folder/logits" \
+    > "$folder/result" 2> "$folder/err"
+check 'comparison from logits' grep -q 'own.npy: top-1 .* % on the training images' "$folder/result"
+check 'its report' grep -q 'own.npy' "$folder/logits/report.html"
+expect 1 'holds 12 x 2 logits' distill "$@" --loss kd --teacher-logits "$folder/own.npy" --limit 6 --out "$folder/w"
+expect 1 "NumPy's magic" distill "$@" --loss kd --teacher-logits "$folder/own.csv" --out "$folder/w"
+expect 2 'exclude each other' distill "$@" --loss kd --teacher-logits "$folder/own.npy" --teacher t --out "$folder/w"
+expect 2 'needs --teacher FILE, or --teacher-logits' distill "$@" --loss kd --out "$folder/w"
+
+# --- Options from files and presets --------------------------------------------------------------
+
+check 'what was used is beside the results' grep -q '"temperature":.4' "$folder/from-logits.config.json"
+check 'the same again' "$program" distill --config "$folder/from-logits.config.json" --quiet --out "$folder/again.safetensors"
+check 'the same weights from the file' cmp "$folder/from-logits.safetensors" "$folder/again.safetensors"
+check 'so it is with compare' "$program" compare --config "$folder/logits/config.json" --quiet --out-dir "$folder/logits2"
+check 'the same students' cmp "$folder/logits/kd-seed1.safetensors" "$folder/logits2/kd-seed1.safetensors"
+echo '{"epohcs": 3}' > "$folder/run.json"
+expect 2 'unknown key "epohcs"; did you mean "epochs"?' train --config "$folder/run.json"
+echo '{"epochs": "3"}' > "$folder/run.json"
+expect 2 'run.json: "epochs" wants a number, not a string' train --config "$folder/run.json"
+expect 1 'cannot be opened' train --config "$folder/nowhere.json"
+expect 2 'must be one of res56-res20' distill --preset res56-res21
+"$program" distill --help > "$folder/result"
+check 'the help names the presets' grep -q wrn40_2-wrn16_2 "$folder/result"
+check 'a preset' "$program" distill --data "$own" --image-size 8 --preset res56-res20 --epochs 1 --loss gdkd --model resnet8 \
+    --teacher-logits "$folder/own.npy" --quiet --out "$folder/preset.safetensors"
+check 'its weights, but for what was given' \
+    test "$(grep -cE '"(w2":.1|schedule":."step"|epochs":.1|model":."resnet8"),' "$folder/preset.config.json")" = 4
 
 # --- Killed and resumed --------------------------------------------------------------------------
 

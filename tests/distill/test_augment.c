@@ -13,7 +13,7 @@ static dataset make_data(void) {
     dataset d = {.classes = 10,
                  .mean = {0.5F, 0.25F, 0.75F},
                  .deviation = {0.2F, 0.5F, 0.25F},
-                 .train = {CHANNELS, HEIGHT, WIDTH, COUNT, NULL, NULL}};
+                 .train = {CHANNELS, HEIGHT, WIDTH, COUNT, NULL, NULL, NULL}};
     d.train.pixels = malloc(COUNT * SIZE);
     d.train.labels = malloc(COUNT * sizeof(int64_t));
     for (int i = 0; i < COUNT * SIZE; i++) d.train.pixels[i] = (uint8_t)(37 * i + i / 11);
@@ -136,7 +136,7 @@ START_TEST(an_epoch_has_every_image_once) {
     error_line e;
     float first[COUNT * SIZE], again[COUNT * SIZE];
     int seen[COUNT];
-    loader *l = loader_create(&d, DATASET_TRAIN, 2, 3, &e);
+    loader *l = loader_create(&d, DATASET_TRAIN, AUGMENTED, 2, 3, &e);
     ck_assert_int_eq(loader_batches(l), 6);
     for (int epoch = 1; epoch <= 3; epoch++) {
         read_epoch(l, epoch, 2, first, seen, &d);
@@ -157,7 +157,7 @@ START_TEST(the_order_changes_with_the_epoch) {
     error_line e;
     int moved = 0;
     int64_t order[2][COUNT];
-    loader *l = loader_create(&d, DATASET_TRAIN, 64, 3, &e);
+    loader *l = loader_create(&d, DATASET_TRAIN, AUGMENTED, 64, 3, &e);
     for (int epoch = 1; epoch <= 2; epoch++) {
         loader_begin(l, epoch);
         memcpy(order[epoch - 1], loader_next(l)->labels, sizeof order[0]);
@@ -175,7 +175,7 @@ START_TEST(tests_see_the_images_as_they_are) {
     error_line e;
     const augmentation none = {4, 4, false};
     int at = 0;
-    loader *l = loader_create(&d, DATASET_TEST, 4, 3, &e);
+    loader *l = loader_create(&d, DATASET_TEST, IN_ORDER, 4, 3, &e);
     loader_begin(l, 0);
     for (const image_batch *b; (b = loader_next(l)); at += b->count)
         for (int i = 0; i < b->count * SIZE; i++)

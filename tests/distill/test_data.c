@@ -32,7 +32,7 @@ static void setup(void) {
 static bool open_test(dataset *d, const char *name, size_t limit) {
     char specification[128];
     snprintf(specification, sizeof specification, "%s:%s", name, test_folder);
-    return dataset_open(d, specification, DATASET_TEST, limit, &e);
+    return dataset_open(d, specification, DATASET_TEST, limit, 0, &e);
 }
 
 static void refuses(const char *name, const char *words) {
@@ -162,10 +162,10 @@ END_TEST
 
 START_TEST(unknown_data_set_is_a_usage_error) {
     dataset d;
-    ck_assert(!dataset_open(&d, "mnist", DATASET_TEST, 0, &e));
+    ck_assert(!dataset_open(&d, "mnist", DATASET_TEST, 0, 0, &e));
     ck_assert_int_eq(e.status, EXIT_USAGE);
     ASSERT_SAYS(e, "fashion-mnist[:DIR]");
-    ck_assert(!dataset_open(&d, "cifar10", DATASET_TEST, 0, &e));
+    ck_assert(!dataset_open(&d, "cifar10", DATASET_TEST, 0, 0, &e));
     ASSERT_SAYS(e, "cifar10:DIR");
 }
 END_TEST
@@ -210,15 +210,15 @@ START_TEST(cifar10_joins_its_training_files) {
         test_write(name, records, make_cifar(1, i));
     }
     snprintf(specification, sizeof specification, "cifar10:%s", test_folder);
-    ck_assert_msg(dataset_open(&d, specification, DATASET_TRAIN, 0, &e), "%s", e.text);
+    ck_assert_msg(dataset_open(&d, specification, DATASET_TRAIN, 0, 0, &e), "%s", e.text);
     ck_assert_uint_eq(d.train.count, 15);
     for (int i = 0; i < 15; i++) ck_assert_int_eq(d.train.labels[i], 1 + i / 3 + i % 3);
     dataset_close(&d);
-    ck_assert(dataset_open(&d, specification, DATASET_TRAIN, 4, &e));
+    ck_assert(dataset_open(&d, specification, DATASET_TRAIN, 4, 0, &e));
     ck_assert_uint_eq(d.train.count, 4);
     dataset_close(&d);
     unlink(test_path("data_batch_4.bin"));
-    ck_assert(!dataset_open(&d, specification, DATASET_TRAIN, 0, &e));
+    ck_assert(!dataset_open(&d, specification, DATASET_TRAIN, 0, 0, &e));
     ASSERT_SAYS(e, "data_batch_4.bin");
 }
 END_TEST

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <dirent.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,12 +34,14 @@ static inline int test_folder_count(void) {
     return count;
 }
 
+static inline int test_remove_one(const char *path, const struct stat *status, int kind,
+                                  struct FTW *place) {
+    (void)status, (void)kind, (void)place;
+    return remove(path);
+}
+
 static inline void test_folder_remove(void) {
-    DIR *folder = opendir(test_folder);
-    for (struct dirent *entry; (entry = readdir(folder));)
-        if (entry->d_name[0] != '.') unlink(test_path(entry->d_name));
-    closedir(folder);
-    rmdir(test_folder);
+    nftw(test_folder, test_remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static inline void test_write(const char *name, const void *bytes, size_t size) {

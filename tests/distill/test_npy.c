@@ -24,7 +24,9 @@ START_TEST(float32_is_read) {
     ck_assert_msg(npy_read(&m, test_path("a.npy"), &e), "%s", e.text);
     ck_assert_uint_eq(m.rows, 2);
     ck_assert_uint_eq(m.columns, 3);
+    ck_assert(!m.half);
     ck_assert_mem_eq(m.values, six, sizeof six);
+    ck_assert_float_eq(npy_value(&m, 1, 0), six[3]);
     free(m.values);
 }
 END_TEST
@@ -39,7 +41,10 @@ START_TEST(float16_is_read) {
     write_npy("{'shape': (3, 2), 'descr': '<f2', 'fortran_order': False}", half, sizeof half);
     ck_assert_msg(npy_read(&m, test_path("a.npy"), &e), "%s", e.text);
     ck_assert_uint_eq(m.rows, 3);
-    for (int i = 0; i < 6; i++) ck_assert_float_eq(m.values[i], expected[i]);
+    ck_assert(m.half);
+    ck_assert_mem_eq(m.values, half, sizeof half); // as it is in the file
+    ck_assert_uint_eq(npy_row_bytes(&m), 2 * sizeof *half);
+    for (size_t i = 0; i < 6; i++) ck_assert_float_eq(npy_value(&m, i / 2, i % 2), expected[i]);
     free(m.values);
 }
 END_TEST

@@ -1,31 +1,35 @@
-// The command line, from table to message.
+// The command line, files of options and presets, from table to message.
 #include "compare_list.h"
+#include "option_file.h"
 #include "settings.h"
 #include "test_files.h"
 
+#include <cjson/cJSON.h>
 #include <math.h>
 
 static settings s;
 static error_line e;
-static bool help;
+static option_parser parser;
 
 // A command line in words, as the shell would hand it over.
 static bool parse(unsigned command, const char *line) {
-    static char words[512];
+    static char buffers[2][512]; // the texts of the call before stay
+    static int turn;
+    char *const words = buffers[turn = !turn];
     char *argv[64], *rest = NULL;
     int argc = 1;
     char program[] = "distill";
     argv[0] = program;
-    snprintf(words, sizeof words, "%s", line);
+    snprintf(words, sizeof *buffers, "%s", line);
     for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
         argv[argc++] = word;
     argv[argc] = NULL;
+    options_free(&parser); // of the call before
     settings_init(&s);
+    s.command = command;
+    s.command_name = "distill";
     e = (error_line){0};
-    option_parser parser = {settings_options, &s, command, "distill", false};
-    const bool fine = options_parse(&parser, argc, argv, &e);
-    help = parser.help;
-    return fine;
+    return settings_parse(&s, &parser, argc, argv, &e);
 }
 
 #define TRAIN "--data fashion-mnist --model resnet8 --out x "
@@ -98,7 +102,7 @@ START_TEST(what_is_needed_is_asked_for) {
     refuses(COMMAND_TRAIN, "--model resnet8 --out x", "needs --data DATA");
     refuses(COMMAND_DISTILL, TRAIN "--teacher t --teacher-model resnet20", "needs --loss NAME");
     ck_assert(parse(COMMAND_TRAIN, "--help")); // help needs nothing
-    ck_assert(help);
+    ck_assert(parser.help);
 }
 END_TEST
 
@@ -128,6 +132,13 @@ START_TEST(help_names_every_option) {
 }
 END_TEST
 
+START_TEST(the_table_fits_a_layer) {
+    size_t count = 0;
+    while (settings_options[count].name) count++;
+    ck_assert_uint_lt(count, MAX_OPTIONS - 2); // getopt's table has two more
+}
+END_TEST
+
 START_TEST(defaults_of_a_loss_are_the_references) {
     settings_init(&s);
     loss_settings kd = s.loss, gdkd = s.loss, gdkd3 = s.loss;
@@ -149,6 +160,207 @@ START_TEST(defaults_of_a_loss_are_the_references) {
     ck_assert_double_eq(gdkd.ce_weight, 1);
     ck_assert_int_eq(gdkd3.k, 4);
     ck_assert_double_eq(gdkd3.w2, 8);
+}
+END_TEST
+
+// --- Files -----------------------------------------------------------------------------------------
+
+static const char *file(const char *json) {
+    static char argument[400];
+    test_write("run.json", json, strlen(json));
+    snprintf(argument, sizeof argument, " --config %s", test_path("run.json"));
+    return argument;
+}
+
+static bool parse_with(unsigned command, const char *line, const char *json) {
+    char all[480];
+    snprintf(all, sizeof all, "%s%s", line, file(json));
+    return parse(command, all);
+}
+
+START_TEST(a_file_holds_options) {
+    ck_assert_msg(parse_with(COMMAND_TRAIN, "",
+                             "{\"about\": {\"batch\": 7}, \"data\": \"cifar10:x y\", "
+                             "\"model\": \"resnet8\", \"out\": \"o\", \"epochs\": 3, \"lr\": 0.1, "
+                             "\"schedule\": \"step\", \"quiet\": true, \"resume\": false, "
+                             "\"seed\": \"18446744073709551615\"}"),
+                  "%s", e.text);
+    ck_assert_str_eq(s.data, "cifar10:x y");
+    ck_assert_int_eq(s.epochs, 3);
+    ck_assert(s.lr == 0.1); // the same bits as on the command line
+    ck_assert_int_eq(s.schedule, 1);
+    ck_assert(s.quiet);
+    ck_assert(!s.resume);
+    ck_assert_uint_eq(s.seed, UINT64_MAX);
+    ck_assert_int_eq(s.batch, 64);
+}
+END_TEST
+
+START_TEST(the_command_line_wins_over_the_file) {
+    ck_assert_msg(parse_with(COMMAND_TRAIN, TRAIN "--epochs 4", "{\"epochs\": 3, \"batch\": 32}"),
+                  "%s", e.text);
+    ck_assert_int_eq(s.epochs, 4);
+    ck_assert_int_eq(s.batch, 32);
+}
+END_TEST
+
+static const struct {
+    const char *json, *words;
+} bad_files[] = {
+    {"{\"epohcs\": 3}", "run.json: unknown key \"epohcs\"; did you mean \"epochs\"?"},
+    {"{\"frobnicate\": 3}", "run.json: \"frobnicate\" is no option of distill"},
+    {"{\"loss\": \"kd\"}", "\"loss\" is no option of distill"}, // of another command
+    {"{\"epochs\": \"3\"}", "run.json: \"epochs\" wants a number, not a string"},
+    {"{\"epochs\": 2.5}", "run.json: --epochs wants a whole number, not '2.5'"},
+    {"{\"epochs\": 0}", "run.json: --epochs must be from 1"},
+    {"{\"lr\": null}", "\"lr\" wants a number, not null"},
+    {"{\"quiet\": 1}", "\"quiet\" wants true or false, not a number"},
+    {"{\"data\": [\"a\"]}", "\"data\" wants a string, not a list"},
+    {"{\"data\": \"\"}", "run.json: --data wants a DATA"},
+    {"{\"schedule\": \"linear\"}", "run.json: --schedule must be one of cosine, step"},
+    {"{\"seed\": 18446744073709551615}", "\"seed\" wants a whole number, above 2^53 in quotes"},
+    {"{\"seed\": -1}", "run.json: --seed wants a whole number from 0"},
+    {"{\"epochs\": 3, \"epochs\": 4}", "\"epochs\" stands twice"},
+    {"{\"config\": \"other.json\"}", "\"config\" cannot stand in a file"},
+    {"{\n\"epochs\": 3,\n\"lr\" 4}", "run.json is not JSON: something is wrong in line 3"},
+    {"{\"epochs\": 3} x", "is not JSON"},
+    {"[3]", "is not an object of options"},
+    {"", "is not JSON"},
+};
+
+START_TEST(bad_files_are_refused) {
+    // The command line does not hide what is wrong in the file.
+    ck_assert(!parse_with(COMMAND_TRAIN, TRAIN "--epochs 4 --lr 1", bad_files[_i].json));
+    ASSERT_SAYS(e, bad_files[_i].words);
+    ck_assert_int_eq(e.status, EXIT_USAGE);
+    ck_assert_ptr_null(strchr(e.text, '\n'));
+}
+END_TEST
+
+START_TEST(a_missing_file_is_an_error) {
+    ck_assert(!parse(COMMAND_TRAIN, TRAIN "--config /nowhere/run.json"));
+    ASSERT_SAYS(e, "/nowhere/run.json cannot be opened");
+}
+END_TEST
+
+START_TEST(what_is_written_is_read) {
+    char line[512];
+    ck_assert_msg(parse(COMMAND_DISTILL, TRAIN
+                        "--teacher t --teacher-model resnet20 --loss gdkd --k 7 "
+                        "--lr 0.012345678901234567 --w1 0.1 --seed 18446744073709551615 --quiet"),
+                  "%s", e.text);
+    const settings written = s;
+    ck_assert_msg(option_file_write(settings_options, COMMAND_DISTILL, &s, cJSON_CreateObject(),
+                                    test_path("run.json"), &e),
+                  "%s", e.text);
+    ck_assert_int_eq(test_folder_count(), 1);
+    snprintf(line, sizeof line, "--config %s", test_path("run.json"));
+    ck_assert_msg(parse(COMMAND_DISTILL, line), "%s", e.text);
+    for (const option *o = settings_options; o->name; o++) {
+        const char *was = (const char *)&written + o->offset, *is = (const char *)&s + o->offset;
+        if (!(o->commands & COMMAND_DISTILL) || o->kind == OPTION_FILE) continue;
+        if (o->kind == OPTION_TEXT && *(const char *const *)(const void *)was)
+            ck_assert_str_eq(*(const char *const *)(const void *)is,
+                             *(const char *const *)(const void *)was);
+        else if (o->kind == OPTION_REAL)
+            ck_assert_mem_eq(is, was, sizeof(double));
+        else if (o->kind == OPTION_INT || o->kind == OPTION_CHOICE)
+            ck_assert_mem_eq(is, was, sizeof(int));
+    }
+    ck_assert_uint_eq(s.seed, UINT64_MAX);
+    ck_assert(s.quiet);
+}
+END_TEST
+
+// --- Presets -------------------------------------------------------------------------------------
+
+// Read off the files that presets.c names, one by one.
+static const struct {
+    const char *name, *teacher, *student;
+    double w1, w2, beta;
+} published[] = {
+    {"res56-res20", "resnet56", "resnet20", 1, 1, 2},
+    {"res110-res32", "resnet110", "resnet32", 1, 1, 2},
+    {"res32x4-res8x4", "resnet32x4", "resnet8x4", 2, 8, 8},
+    {"wrn40_2-wrn16_2", "wrn_40_2", "wrn_16_2", 2, 6, 6},
+    {"wrn40_2-wrn40_1", "wrn_40_2", "wrn_40_1", 2, 6, 6},
+};
+#define PAIR "--data d --out o --teacher t --loss gdkd "
+
+START_TEST(presets_are_the_references) {
+    char line[128];
+    snprintf(line, sizeof line, PAIR "--preset %s", published[_i].name);
+    ck_assert_msg(parse(COMMAND_DISTILL, line), "%s", e.text);
+    ck_assert_msg(settings_check(&s, &e), "%s", e.text);
+    ck_assert_str_eq(s.teacher_model, published[_i].teacher);
+    ck_assert_str_eq(s.model, published[_i].student);
+    ck_assert_double_eq(s.loss.w1, published[_i].w1);
+    ck_assert_double_eq(s.loss.w2, published[_i].w2);
+    ck_assert_double_eq(s.loss.beta, published[_i].beta);
+    ck_assert_int_eq(s.epochs, 240);
+    ck_assert_int_eq(s.batch, 64);
+    ck_assert_double_eq(s.lr, 0.05);
+    ck_assert_int_eq(s.schedule, 1);
+    ck_assert_double_eq(s.weight_decay, 5e-4);
+    ck_assert_double_eq(s.momentum, 0.9);
+    criterion_defaults(&s.loss);
+    ck_assert_double_eq(s.loss.temperature, 4);
+    ck_assert_double_eq(s.loss.warmup, 20);
+    ck_assert_int_eq(s.loss.k, 5);
+}
+END_TEST
+
+START_TEST(what_is_given_wins_over_the_preset) {
+    ck_assert_msg(parse_with(COMMAND_DISTILL, PAIR "--w2 3",
+                             "{\"preset\": \"res56-res20\", "
+                             "\"epochs\": 10}"),
+                  "%s", e.text);
+    ck_assert_double_eq(s.loss.w2, 3); // command line
+    ck_assert_int_eq(s.epochs, 10);    // file
+    ck_assert_int_eq(s.schedule, 1);   // preset
+    ck_assert_double_eq(s.lr_min, 0);  // default
+    ck_assert_str_eq(s.model, "resnet20");
+    ck_assert_msg(
+        parse_with(COMMAND_DISTILL, PAIR "--preset res110-res32", "{\"preset\": \"res56-res20\"}"),
+        "%s", e.text);
+    ck_assert_str_eq(s.model, "resnet32");
+}
+END_TEST
+
+START_TEST(of_two_that_exclude_each_other_the_upper_layer_wins) {
+    const char *const network = "--data d --out o --model resnet8 --loss kd --teacher t "
+                                "--teacher-model resnet20";
+    const char *const logits = "--data d --out o --model resnet8 --loss kd --teacher-logits l";
+    char line[256];
+    ck_assert_msg(parse_with(COMMAND_DISTILL, network, "{\"teacher-logits\": \"l\"}"), "%s",
+                  e.text);
+    ck_assert_str_eq(s.teacher, "t");
+    ck_assert_ptr_null(s.teacher_logits);
+    ck_assert_msg(parse_with(COMMAND_DISTILL, logits,
+                             "{\"teacher\": \"t\", \"teacher-model\": \"resnet20\"}"),
+                  "%s", e.text);
+    ck_assert_str_eq(s.teacher_logits, "l");
+    ck_assert_ptr_null(s.teacher);
+    ck_assert_ptr_null(s.teacher_model);
+    snprintf(line, sizeof line, "%s --preset res56-res20", logits);
+    ck_assert_msg(parse(COMMAND_DISTILL, line), "%s", e.text);
+    ck_assert_ptr_null(s.teacher_model); // the preset's
+    snprintf(line, sizeof line, "%s --teacher t", logits);
+    refuses(COMMAND_DISTILL, line, "--teacher and --teacher-logits exclude each other");
+    refuses(COMMAND_DISTILL, "--data d --out o --model resnet8 --loss kd",
+            "needs --teacher FILE, or --teacher-logits");
+    // A part of what was given above is not enough.
+    ck_assert(!parse_with(COMMAND_DISTILL, "--data d --out o --model resnet8 --loss kd --teacher t",
+                          "{\"teacher-logits\": \"l\"}"));
+    ASSERT_SAYS(e, "needs --teacher-model NAME");
+}
+END_TEST
+
+START_TEST(unknown_presets_are_refused) {
+    refuses(COMMAND_DISTILL, "--preset res56-res21",
+            "--preset must be one of res56-res20, res110-res32, res32x4-res8x4, wrn40_2-wrn16_2, "
+            "wrn40_2-wrn40_1, not 'res56-res21'");
+    refuses(COMMAND_TRAIN, "--preset res56-res20", "unknown option --preset");
 }
 END_TEST
 
@@ -205,10 +417,23 @@ int main(void) {
     tcase_add_test(all, what_is_needed_is_asked_for);
     tcase_add_test(all, unknown_models_get_a_suggestion);
     tcase_add_test(all, help_names_every_option);
+    tcase_add_test(all, the_table_fits_a_layer);
     tcase_add_test(all, defaults_of_a_loss_are_the_references);
+    tcase_add_loop_test(all, presets_are_the_references, 0, sizeof published / sizeof *published);
+    tcase_add_test(all, unknown_presets_are_refused);
     tcase_add_test(all, compare_reads_its_lists);
     tcase_add_test(all, compare_refuses_bad_lists);
     suite_add_tcase(suite, all);
+    TCase *files = tcase_create("files");
+    tcase_add_checked_fixture(files, test_folder_make, test_folder_remove);
+    tcase_add_test(files, a_file_holds_options);
+    tcase_add_test(files, the_command_line_wins_over_the_file);
+    tcase_add_loop_test(files, bad_files_are_refused, 0, sizeof bad_files / sizeof *bad_files);
+    tcase_add_test(files, a_missing_file_is_an_error);
+    tcase_add_test(files, what_is_written_is_read);
+    tcase_add_test(files, what_is_given_wins_over_the_preset);
+    tcase_add_test(files, of_two_that_exclude_each_other_the_upper_layer_wins);
+    suite_add_tcase(suite, files);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     const int failed = srunner_ntests_failed(runner);

@@ -48,7 +48,7 @@ static void add_state(const model *m) {
 
 static criterion *cross_entropy(int rows, int classes, error_line *e) {
     loss_settings s = {.kind = LOSS_CE, .k = 1, .temperature = 1, .ce_weight = 1};
-    return criterion_create(&s, rows, classes, e);
+    return criterion_create(&s, rows, classes, TEACHER_F32, e);
 }
 
 // What the step works on; freed by main.
@@ -64,7 +64,8 @@ static bool prepare(bench *b, const char *name, const char *images, const char *
                     error_line *e) {
     if (!npy_read(&b->images, images, e) || !npy_read(&b->labels, labels, e)) return false;
     const size_t rows = b->images.rows;
-    if (b->images.columns != CHANNELS * SIDE * SIDE || b->labels.rows != rows || rows > MOST)
+    if (b->images.columns != CHANNELS * SIDE * SIDE || b->labels.rows != rows || rows > MOST ||
+        b->images.half)
         return error_set(e, "images or labels have the wrong shape");
     const model_shape shape = {CHANNELS, SIDE, SIDE, CLASSES, (int)rows, true};
     const char *fault = NULL;
@@ -73,7 +74,7 @@ static bool prepare(bench *b, const char *name, const char *images, const char *
     b->grad = calloc(rows * CLASSES, sizeof *b->grad);
     b->target = calloc(rows, sizeof *b->target);
     if (!b->before || !b->logits || !b->grad || !b->target) return error_memory(e, "the logits");
-    for (size_t i = 0; i < rows; i++) b->target[i] = (int64_t)b->labels.values[i];
+    for (size_t i = 0; i < rows; i++) b->target[i] = (int64_t)npy_value(&b->labels, i, 0);
     b->m = model_create(name, &shape, &fault);
     if (!b->m) return error_set(e, "%s: %s", name, fault);
     b->loss = cross_entropy((int)rows, CLASSES, e);
