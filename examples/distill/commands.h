@@ -8,5 +8,6 @@ bool command_train(const settings *s, error_line *e); // train and distill: the 
 bool command_compare(const settings *s, error_line *e);
 bool command_eval(const settings *s, error_line *e);
 bool command_speed(const settings *s, error_line *e);
+bool command_report(const settings *s, error_line *e);
 
 #endif

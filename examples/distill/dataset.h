@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     const char *name; // "cifar100": static
     int classes;
+    char **class_names;       // [classes], or NULL where they are not known
     float mean[MAX_CHANNELS]; // of the training set's pixels, scaled to 0..1
     float deviation[MAX_CHANNELS];
     image_set train, test; // count 0 where it was not asked for

@@ -33,6 +33,9 @@ static const command commands[] = {
     {"speed", COMMAND_SPEED, command_speed,
      "images per second of training on made-up images, and where the time goes",
      "--model resnet20 --batch 64 --threads 2"},
+    {"report", COMMAND_REPORT, command_report,
+     "a page about finished runs: curves, classes, the teacher's distribution; DIR... has them",
+     "results"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -68,7 +71,8 @@ static const command *find_command(const char *name, error_line *e) {
 static bool run_command(const command *c, int argc, char **argv, error_line *e) {
     settings s;
     settings_init(&s);
-    option_parser parser = {settings_options, &s, c->bit, c->name, false};
+    option_parser parser = {settings_options, &s,    c->bit,
+                            c->name,          false, c->bit == COMMAND_REPORT ? &s.runs : NULL};
     if (!options_parse(&parser, argc, argv, e)) return false;
     if (parser.help) {
         print_command_help(c);

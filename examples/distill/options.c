@@ -188,7 +188,9 @@ static bool parse_arguments(option_parser *parser, int argc, char **argv, uint64
         if (!option_store(o, parser->target, optarg, e)) return false;
         *given |= UINT64_C(1) << place;
     }
-    if (optind < argc)
+    if (parser->words)
+        *parser->words = (word_list){(const char *const *)argv + optind, argc - optind};
+    else if (optind < argc)
         return error_usage(e, "unexpected argument '%s'; see gdkd-distill %s --help", argv[optind],
                            parser->name);
     return true;

@@ -31,15 +31,20 @@ typedef struct {
 } option;
 
 typedef struct {
+    const char *const *words;
+    int count;
+} word_list;
+
+typedef struct {
     const option *options; // ended by an option without a name
     void *target;          // the structure that is filled
     unsigned command;      // the one bit of this call
     const char *name;      // of the command, for messages
     bool help;             // set when --help was among the arguments
+    word_list *words;      // takes the arguments that are no options; NULL: they are an error
 } option_parser;
 
-// Defaults first, then argv[1..]. Text values point into argv or the table. Arguments that are not
-// options are an error.
+// Defaults first, then argv[1..]. Text values and words point into argv or the table.
 bool options_parse(option_parser *parser, int argc, char **argv, error_line *e);
 
 // One value as text, checked and stored; also for values that come from elsewhere than argv.

@@ -64,6 +64,9 @@ const option settings_options[] = {
     TEXT_OPTION("out-dir", out_dir, COMMAND_COMPARE, 0, "DIR", "gdkd-compare",
                 "where weights, CSVs and report.html go"),
 
+    TEXT_OPTION("out", report, COMMAND_REPORT, 0, "FILE", NULL,
+                "where the page goes (default: report.html in the first folder)"),
+
     REAL_OPTION("temperature", loss.temperature, STUDENTS, NULL, 0.01, 1000,
                 "T of both softmaxes (default 4)"),
     INT_OPTION("k", loss.k, STUDENTS, "N", NULL, 1, 1000000,
@@ -132,6 +135,6 @@ static bool check_model(const char *option_name, const char *name, error_line *e
 
 bool settings_check(const settings *s, error_line *e) {
     if (s->lr_min > s->lr) return error_usage(e, "--lr-min %g is above --lr %g", s->lr_min, s->lr);
-    return check_model("model", s->model, e) &&
+    return (!s->model || check_model("model", s->model, e)) &&
            (!s->teacher_model || check_model("teacher-model", s->teacher_model, e));
 }

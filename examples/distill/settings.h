@@ -13,12 +13,15 @@ enum {
     COMMAND_COMPARE = 1 << 2,
     COMMAND_EVAL = 1 << 3,
     COMMAND_SPEED = 1 << 4,
+    COMMAND_REPORT = 1 << 5,
 };
 
 typedef struct {
     const char *data, *model, *weights, *logits, *out, *log;
     const char *teacher, *teacher_model;
     const char *losses, *seeds, *out_dir;
+    const char *report; // where the page goes, NULL: into the first folder
+    word_list runs;     // report: folders and facts
     int epochs, teacher_epochs, batch, threads, limit;
     uint64_t seed;
     int schedule; // schedule_kind

@@ -99,8 +99,8 @@ static bool train_epoch(workplace *w, int epoch, epoch_record *record, error_lin
 static bool test_epoch(workplace *w, int epoch, epoch_record *record, error_line *e) {
     const double begun = clock_seconds();
     progress_testing(&w->bar, epoch);
-    const accuracy a = evaluate(w->student, w->test, w->t->data->classes, w->logits, NULL);
-    if (stop_requested()) return error_interrupted(e, "interrupted");
+    accuracy a;
+    if (!evaluate(w->student, w->test, w->t->data, w->logits, w->t->logits, &a, e)) return false;
     record->test_top1 = a.top1;
     record->test_top5 = a.top5;
     record->test_seconds = clock_seconds() - begun;
@@ -121,6 +121,7 @@ static bool save_epoch(const workplace *w, const run_log *log, error_line *e) {
     };
     return weights_save(w->student, t->out, notes, sizeof notes / sizeof *notes, e) &&
            run_log_write(log, t->csv, e) &&
+           (!t->facts || run_facts_write(t->facts, t->facts_file, e)) &&
            checkpoint_save(w->student, log, identity, t->checkpoint, e);
 }
 

@@ -6,6 +6,7 @@
 #include "criterion.h"
 #include "dataset.h"
 #include "model.h"
+#include "run_facts.h"
 #include "run_log.h"
 #include "schedule.h"
 
@@ -22,8 +23,11 @@ typedef struct {
     const char *out;        // weights
     const char *csv;        // log
     const char *checkpoint; // all that it takes to go on; written after every epoch
-    bool resume;            // go on from the checkpoint when it is there
-    const char *recipe;     // what the weights depend on, in words; goes into their file
+    const char *logits;     // of the test images, .npy; NULL: not wanted
+    const run_facts *facts; // for a later report, into facts_file; NULL: not wanted
+    const char *facts_file;
+    bool resume;        // go on from the checkpoint when it is there
+    const char *recipe; // what the weights depend on, in words; goes into their file
     bool quiet;
 } training;
 

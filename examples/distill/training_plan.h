@@ -5,13 +5,32 @@
 #include "settings.h"
 #include "train_loop.h"
 
+#include <limits.h>
+
 enum { PLAN_RECIPE = 512 };
 
-// A run of s->model with s->loss, its defaults filled in; label, teacher, out, csv and recipe are
+// The files of a run, side by side.
+typedef struct {
+    char weights[PATH_MAX];        // STEM.safetensors
+    char log[PATH_MAX];            // STEM.csv
+    char checkpoint[PATH_MAX];     // STEM.checkpoint
+    char logits[PATH_MAX];         // STEM.logits.npy
+    char teacher_logits[PATH_MAX]; // STEM.teacher.npy
+    char facts[PATH_MAX];          // STEM.run.json
+} run_files;
+
+bool plan_files(run_files *f, const char *stem, error_line *e);
+
+// A run of s->model with s->loss, its defaults filled in; label, teacher, the files and recipe are
 // left to the caller.
 training plan_training(const settings *s, const dataset *d);
 
 // All that the resulting weights depend on, except the teacher's own weights, in one line.
 void plan_recipe(const training *t, const settings *s, char *text, size_t size);
+
+// The run leaves its facts and logits in the files of *f. `name` is the loss as the user wrote it;
+// teacher_model is NULL where f->teacher_logits are not there. *facts points into all of these.
+void plan_facts(training *t, const settings *s, run_files *f, const char *name,
+                const char *teacher_model, run_facts *facts);
 
 #endif

@@ -22,7 +22,7 @@ static bool parse(unsigned command, const char *line) {
     argv[argc] = NULL;
     settings_init(&s);
     e = (error_line){0};
-    option_parser parser = {settings_options, &s, command, "distill", false};
+    option_parser parser = {settings_options, &s, command, "distill", false, NULL};
     const bool fine = options_parse(&parser, argc, argv, &e);
     help = parser.help;
     return fine;
