@@ -2,16 +2,14 @@
 #include "commands.h"
 #include "compare_list.h"
 #include "evaluate.h"
-#include "loader.h"
-#include "report_html.h"
+#include "report.h"
 #include "safe_file.h"
-#include "stop.h"
+#include "summary.h"
 #include "training_plan.h"
 #include "weights.h"
 
 #include <inttypes.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +19,9 @@ typedef struct {
     const settings *s;
     dataset data;
     model *teacher;
-    teacher_logits logits;     // in place of a teacher
-    accuracy teacher_accuracy; // NaN: not known
+    teacher_logits logits; // in place of a teacher
+    run_files teacher_files;
+    accuracy teacher_accuracy;
     variant variants[MAX_VARIANTS];
     uint64_t seeds[MAX_SEEDS];
     series results[MAX_VARIANTS];
@@ -55,8 +54,9 @@ static bool trained_alike(const training *t) {
 
 // The teacher of --out-dir is this program's own: trained when it is not there, or when it is
 // another one.
-static bool train_teacher(const comparison *c, const char *path, error_line *e) {
-    char csv[PATH_MAX], checkpoint[PATH_MAX], recipe[PLAN_RECIPE];
+static bool train_teacher(const comparison *c, error_line *e) {
+    const run_files *files = &c->teacher_files;
+    char recipe[PLAN_RECIPE];
     settings s = *c->s;
     s.model = s.teacher_model;
     s.epochs = s.teacher_epochs ? s.teacher_epochs : s.epochs;
@@ -65,20 +65,17 @@ static bool train_teacher(const comparison *c, const char *path, error_line *e) 
     training t = plan_training(&s, &c->data);
     plan_recipe(&t, &s, recipe, sizeof recipe);
     t.label = "teacher";
-    t.out = path;
-    t.csv = csv;
-    t.checkpoint = checkpoint;
+    t.out = files->weights;
+    t.csv = files->log;
+    t.checkpoint = files->checkpoint;
     t.recipe = recipe;
-    if (!path_in(c, csv, "teacher", ".csv", e) ||
-        !path_in(c, checkpoint, "teacher", ".checkpoint", e))
-        return false;
-    if (access(path, F_OK) == 0) {
+    if (access(t.out, F_OK) == 0) {
         const bool alike = trained_alike(&t);
         if (!s.quiet && (alike || !s.resume))
             fprintf(stderr,
                     alike ? "teacher: %s is reused\n"
                           : "teacher: %s is another one; training afresh\n",
-                    path);
+                    t.out);
         if (alike) return true;
     }
     run_log log;
@@ -89,95 +86,86 @@ static bool train_teacher(const comparison *c, const char *path, error_line *e) 
 }
 
 static bool test_teacher(comparison *c, error_line *e) {
-    loader *images = loader_create(&c->data, DATASET_TEST, IN_ORDER, c->s->batch, 0, e);
-    float *logits = malloc((size_t)c->s->batch * (size_t)c->data.classes * sizeof *logits);
-    const bool fine = images && (logits || error_memory(e, "the logits"));
-    if (fine) c->teacher_accuracy = evaluate(c->teacher, images, c->data.classes, logits, NULL);
-    free(logits);
-    loader_free(images);
-    return fine &&
-           (!stop_requested() || error_interrupted(e, "interrupted before the first student"));
+    if (evaluate_alone(c->teacher, &c->data, DATASET_TEST, c->s->batch, c->teacher_files.logits,
+                       &c->teacher_accuracy, e))
+        return true;
+    return e->status == EXIT_INTERRUPTED
+               ? error_interrupted(e, "interrupted before the first student")
+               : false;
 }
 
 static bool find_teacher(comparison *c, error_line *e) {
-    char path[PATH_MAX];
+    char stem[PATH_MAX];
     const settings *s = c->s;
-    if (s->teacher_logits) {
-        c->teacher_accuracy = (accuracy){NAN, NAN};
+    if (s->teacher_logits)
         return teacher_logits_read(&c->logits, s->teacher_logits, &c->data, s->quiet, e);
-    }
-    if (s->teacher)
-        snprintf(path, sizeof path, "%s", s->teacher);
-    else if (!path_in(c, path, "teacher", ".safetensors", e) || !train_teacher(c, path, e))
+    if (!path_in(c, stem, "teacher", "", e) || !plan_files(&c->teacher_files, stem, e) ||
+        (!s->teacher && !train_teacher(c, e)))
         return false;
+    const char *weights = s->teacher ? s->teacher : c->teacher_files.weights;
     c->teacher = model_for(s->teacher_model, &c->data, &c->data.train, s->batch, false, e);
-    return c->teacher && weights_load(c->teacher, s->teacher_model, path, e) && test_teacher(c, e);
+    return c->teacher && weights_load(c->teacher, s->teacher_model, weights, e) &&
+           test_teacher(c, e);
 }
 
 // --- The students --------------------------------------------------------------------------------
 
+static bool student_files(const comparison *c, int which, int run, run_files *f, error_line *e) {
+    char name[VARIANT_NAME + 32], stem[PATH_MAX];
+    snprintf(name, sizeof name, "%s-seed%" PRIu64, c->variants[which].name, c->seeds[run]);
+    for (char *p = name; *p; p++)
+        if (*p == ':') *p = '-'; // no friend of every file system
+    if (!path_in(c, stem, name, "", e) || !plan_files(f, stem, e)) return false;
+    memcpy(f->teacher_logits, c->teacher_files.logits, sizeof f->teacher_logits);
+    return true;
+}
+
 static bool run_student(comparison *c, int which, int run, error_line *e) {
-    char name[VARIANT_NAME + 32], out[PATH_MAX], csv[PATH_MAX], checkpoint[PATH_MAX],
-        recipe[PLAN_RECIPE];
+    char label[VARIANT_NAME + 32], recipe[PLAN_RECIPE];
+    run_files files;
+    run_facts facts;
     const variant *v = &c->variants[which];
     settings s = *c->s;
     s.loss = v->loss;
     s.seed = c->seeds[run];
-    snprintf(name, sizeof name, "%s-seed%" PRIu64, v->name, s.seed);
-    for (char *p = name; *p; p++)
-        if (*p == ':') *p = '-'; // no friend of every file system
-    if (!path_in(c, out, name, ".safetensors", e) || !path_in(c, csv, name, ".csv", e) ||
-        !path_in(c, checkpoint, name, ".checkpoint", e))
-        return false;
+    if (!student_files(c, which, run, &files, e)) return false;
     training t = plan_training(&s, &c->data);
     if (criterion_needs_teacher(&t.loss)) {
         t.teacher = c->teacher;
-        t.logits = s.teacher_logits ? &c->logits : NULL;
+        t.teacher_logits = s.teacher_logits ? &c->logits : NULL;
     }
     plan_recipe(&t, &s, recipe, sizeof recipe);
-    snprintf(name, sizeof name, "%s seed %" PRIu64, v->name, s.seed);
-    t.label = name;
-    t.out = out;
-    t.csv = csv;
-    t.checkpoint = checkpoint;
+    snprintf(label, sizeof label, "%s seed %" PRIu64, v->name, s.seed);
+    t.label = label;
+    t.out = files.weights;
+    t.csv = files.log;
+    t.checkpoint = files.checkpoint;
     t.recipe = recipe;
+    plan_facts(&t, &s, &files, v->name, c->teacher ? s.teacher_model : NULL, &facts);
     return training_run(&t, &c->results[which].logs[run], e);
 }
 
-static const char *teacher_name(const comparison *c) {
-    return c->s->teacher_logits ? c->s->teacher_logits : c->s->teacher_model;
-}
-
+// Of the students that this comparison has so far, in the order of its losses.
 static bool write_report(const comparison *c, error_line *e) {
-    const settings *s = c->s;
-    char path[PATH_MAX], title[256], teacher[160], data[128], rate[96], sgd[96];
-    snprintf(title, sizeof title, "%s from %s on %s", s->model, teacher_name(c), c->data.name);
-    snprintf(teacher, sizeof teacher, "teacher %s", teacher_name(c));
-    snprintf(data, sizeof data, "%s, %zu training and %zu test images", c->data.name,
-             c->data.train.count, c->data.test.count);
-    snprintf(rate, sizeof rate, "%g, %s over %d epochs", s->lr,
-             s->schedule == SCHEDULE_COSINE ? "cosine" : "step", s->epochs);
-    snprintf(sgd, sizeof sgd, "batch %d, momentum %g, weight decay %g", s->batch, s->momentum,
-             s->weight_decay);
-    const report_fact facts[] = {
-        {"data", data},
-        {"student", s->model},
-        {"teacher", teacher_name(c)},
-        {"learning rate", rate},
-        {"SGD", sgd},
-        {"losses", s->losses},
-        {"seeds", s->seeds},
-        {"libgdkd", criterion_library_version()},
-        {"kernels", criterion_library_isa()},
-    };
-    const report r = {.title = title,
-                      .facts = facts,
-                      .fact_count = sizeof facts / sizeof *facts,
-                      .series = c->results,
-                      .series_count = c->variant_count,
-                      .teacher = teacher,
-                      .teacher_top1 = c->teacher_accuracy.top1};
-    return path_in(c, path, "report", ".html", e) && report_write(&r, path, e);
+    static const size_t room = MAX_VARIANTS * MAX_SEEDS;
+    char report[PATH_MAX], (*paths)[PATH_MAX] = malloc(room * sizeof *paths);
+    const char **list = malloc(room * sizeof *list);
+    int count = 0;
+    bool fine = paths && list;
+    if (!fine) error_memory(e, "the report");
+    for (int which = 0; which < c->variant_count; which++)
+        for (int run = 0; fine && run < c->seed_count; run++) {
+            run_files files;
+            if (!c->results[which].logs[run].count) continue;
+            fine = student_files(c, which, run, &files, e);
+            memcpy(paths[count], files.facts, sizeof files.facts);
+            list[count] = paths[count];
+            count++;
+        }
+    fine = fine && path_in(c, report, "report", ".html", e) && report_runs(list, count, report, e);
+    free(list);
+    free(paths);
+    return fine;
 }
 
 // Seed by seed, so that a comparison that is cut short has something of every loss. The report is
@@ -235,10 +223,10 @@ static bool compare(comparison *c, error_line *e) {
         return false;
     const bool fine = run_students(c, e);
     if (s->teacher_logits)
-        printf("teacher %s: top-1 %.2f %% on the training images\n", teacher_name(c),
+        printf("teacher %s: top-1 %.2f %% on the training images\n", s->teacher_logits,
                c->logits.top1);
     else
-        printf("teacher %s: top-1 %.2f %%, top-5 %.2f %%\n", teacher_name(c),
+        printf("teacher %s: top-1 %.2f %%, top-5 %.2f %%\n", s->teacher_model,
                c->teacher_accuracy.top1, c->teacher_accuracy.top5);
     summary_print(c->results, c->variant_count, stdout);
     if (fine) printf("\nreport: %s/report.html\n", s->out_dir);

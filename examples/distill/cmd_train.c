@@ -1,20 +1,26 @@
 // train and distill: one run, one file of weights.
 #include "commands.h"
+#include "evaluate.h"
 #include "safe_file.h"
 #include "training_plan.h"
 #include "weights.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-// FILE.safetensors -> FILE.csv; another name gets .csv behind it.
-static void beside(const char *out, const char *suffix, char *path, size_t size) {
+// FILE.safetensors -> FILE, beside which the run's other files go; another name stays as it is.
+static bool name_files(run_files *f, const settings *s, error_line *e) {
     static const char ending[] = ".safetensors";
-    size_t length = strlen(out);
-    if (length >= sizeof ending && strcmp(out + length - (sizeof ending - 1), ending) == 0)
+    char stem[PATH_MAX];
+    size_t length = strlen(s->out);
+    if (length >= sizeof stem || (s->log && strlen(s->log) >= sizeof f->log))
+        return error_set(e, "--out or --log: the path is too long");
+    if (length >= sizeof ending && strcmp(s->out + length - (sizeof ending - 1), ending) == 0)
         length -= sizeof ending - 1;
-    snprintf(path, size, "%.*s%s", (int)length, out, suffix);
+    snprintf(stem, sizeof stem, "%.*s", (int)length, s->out);
+    if (!plan_files(f, stem, e)) return false;
+    if (s->log) snprintf(f->log, sizeof f->log, "%s", s->log);
+    return true;
 }
 
 // One of the two, or neither.
@@ -24,21 +30,27 @@ typedef struct {
 } teacher;
 
 static bool run(const settings *s, const dataset *d, const teacher *from, error_line *e) {
-    char csv[PATH_MAX], checkpoint[PATH_MAX], config[PATH_MAX], recipe[PLAN_RECIPE];
+    char recipe[PLAN_RECIPE];
+    run_files files;
+    run_facts facts;
+    accuracy unused;
+    if (!name_files(&files, s, e)) return false;
     training t = plan_training(s, d);
-    beside(s->out, ".csv", csv, sizeof csv);
-    beside(s->out, ".checkpoint", checkpoint, sizeof checkpoint);
-    beside(s->out, ".config.json", config, sizeof config);
     t.label = s->command == COMMAND_DISTILL ? loss_names[s->loss.kind] : s->model;
     t.teacher = from->network;
-    t.logits = s->teacher_logits && criterion_needs_teacher(&t.loss) ? &from->logits : NULL;
+    t.teacher_logits = s->teacher_logits && criterion_needs_teacher(&t.loss) ? &from->logits : NULL;
     t.out = s->out;
-    t.csv = s->log ? s->log : csv;
-    t.checkpoint = checkpoint;
+    t.csv = files.log;
+    t.checkpoint = files.checkpoint;
     plan_recipe(&t, s, recipe, sizeof recipe);
     t.recipe = recipe;
+    plan_facts(&t, s, &files, loss_names[s->loss.kind], from->network ? s->teacher_model : NULL,
+               &facts);
     if (!check_writable(t.out, e) || !check_writable(t.csv, e) ||
-        !plan_write_config(s, d, config, e))
+        !plan_write_config(s, d, files.config, e))
+        return false;
+    if (from->network &&
+        !evaluate_alone(from->network, d, DATASET_TEST, s->batch, files.teacher_logits, &unused, e))
         return false;
     run_log log;
     if (!run_log_init(&log, s->epochs, e)) return false;

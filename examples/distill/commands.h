@@ -9,5 +9,6 @@ bool command_compare(const settings *s, error_line *e);
 bool command_eval(const settings *s, error_line *e);
 bool command_data(const settings *s, error_line *e);
 bool command_speed(const settings *s, error_line *e);
+bool command_report(const settings *s, error_line *e);
 
 #endif

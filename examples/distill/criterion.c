@@ -54,6 +54,19 @@ bool criterion_needs_teacher(const loss_settings *s) {
     return s->kind != LOSS_CE && s->kd_weight != 0;
 }
 
+double criterion_weight(const loss_settings *s, loss_term term) {
+    if (term == TERM_TOTAL) return 1;
+    if (term == TERM_CE) return s->ce_weight;
+    if (s->kind == LOSS_CE) return 0;
+    const bool plain = s->kind == LOSS_KD, dkd = s->kind == LOSS_DKD;
+    double own = 0;
+    if (term == TERM_KD) own = plain;
+    if (term == TERM_HIGH && !plain) own = dkd ? s->alpha : s->w0;
+    if (term == TERM_TOP && !plain && !dkd) own = s->w1;
+    if (term == TERM_OTHER && !plain) own = dkd ? s->beta : s->w2;
+    return s->kd_weight * own;
+}
+
 static gdkd_status configure(gdkd_config *c, const loss_settings *s) {
     gdkd_status status = GDKD_ERROR_ENUM;
     switch ((loss_kind)s->kind) {
@@ -129,11 +142,10 @@ static void copy_terms(const loss_settings *s, const gdkd_result *r, double term
     terms[TERM_KD] = r->kd;
     if (s->kind == LOSS_KD) return;
     // DKD's first group is one class: it has no low term. GDKD3's are {top 1}, {top 2..k}, {rest}.
-    const bool dkd = s->kind == LOSS_DKD;
     const int top = s->kind == LOSS_GDKD3 ? 1 : 0;
-    if ((dkd ? s->alpha : s->w0) != 0) terms[TERM_HIGH] = r->high;
-    if (!dkd && s->w1 != 0) terms[TERM_TOP] = r->low[top];
-    if ((dkd ? s->beta : s->w2) != 0) terms[TERM_OTHER] = r->low[top + 1];
+    if (criterion_weight(s, TERM_HIGH) != 0) terms[TERM_HIGH] = r->high;
+    if (criterion_weight(s, TERM_TOP) != 0) terms[TERM_TOP] = r->low[top];
+    if (criterion_weight(s, TERM_OTHER) != 0) terms[TERM_OTHER] = r->low[top + 1];
 }
 
 bool criterion_apply(criterion *c, const float *student, const void *teacher, const int64_t *target,

@@ -37,6 +37,10 @@ void criterion_describe(const loss_settings *s, char *text, int size);
 typedef enum { TERM_TOTAL, TERM_CE, TERM_KD, TERM_HIGH, TERM_TOP, TERM_OTHER, TERMS } loss_term;
 extern const char *const term_names[TERMS]; // "loss", "ce", "kd", "high", "top", "other"
 
+// What a term is multiplied with in the total, after the warm-up; 0 where a loss has no such term.
+// TERM_TOTAL has 1; TERM_KD is a part of its own in KD alone, elsewhere its parts are.
+double criterion_weight(const loss_settings *s, loss_term term);
+
 typedef struct criterion criterion;
 
 typedef enum { TEACHER_F32, TEACHER_F16 } teacher_type;
@@ -49,8 +53,8 @@ void criterion_free(criterion *c);
 bool criterion_needs_teacher(const loss_settings *s);
 
 // Loss and gradient of a batch in one call. student, teacher and grad: [rows][classes]; teacher,
-// whose numbers are of the type that was given above, may be NULL when it is not needed. epoch counts from 1: the distillation weighs min(epoch / warmup,
-// 1) as in the reference. Fails when the loss is not finite.
+// whose numbers are of the type that was given above, may be NULL when it is not needed, grad when
+// the loss alone is wanted. epoch counts from 1: the distillation weighs min(epoch / warmup, 1) as in the reference. Fails when the loss is not finite.
 bool criterion_apply(criterion *c, const float *student, const void *teacher, const int64_t *target,
                      int rows, int epoch, float *grad, double terms[TERMS], error_line *e);
 

@@ -1,6 +1,7 @@
 #include "dataset.h"
 
 #include "byte_file.h"
+#include "class_names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,9 +48,16 @@ typedef struct {
     int classes;
     float mean[MAX_CHANNELS], deviation[MAX_CHANNELS];
     bool (*read)(image_set *set, const char *directory, bool train, size_t limit, error_line *e);
-    const char *first[2]; // the first file of the test set, of the training set
-    const char *advice;   // where the files come from
+    const char *first[2];           // the first file of the test set, of the training set
+    const char *advice;             // where the files come from
+    const char *const *class_names; // [classes], or
+    const char *class_file;         // where they may stand, a line each
 } source;
+
+// https://github.com/zalandoresearch/fashion-mnist
+static const char *const fashion_names[] = {"T-shirt/top", "Trouser",   "Pullover", "Dress",
+                                            "Coat",        "Sandal",    "Shirt",    "Sneaker",
+                                            "Bag",         "Ankle boot"};
 
 static bool read_fashion_mnist(image_set *set, const char *directory, bool train, size_t limit,
                                error_line *e) {
@@ -87,7 +95,9 @@ static const source sources[] = {
      {0.3530F},
      read_fashion_mnist,
      {"t10k-images-idx3-ubyte", "train-images-idx3-ubyte"},
-     "apt install dataset-fashion-mnist, or name the folder of the idx files: fashion-mnist:DIR"},
+     "apt install dataset-fashion-mnist, or name the folder of the idx files: fashion-mnist:DIR",
+     fashion_names,
+     NULL},
     {"cifar10",
      NULL,
      10,
@@ -95,7 +105,9 @@ static const source sources[] = {
      {0.2470F, 0.2435F, 0.2616F},
      read_cifar10,
      {"test_batch.bin", "data_batch_1.bin"},
-     "unpack cifar-10-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)"},
+     "unpack cifar-10-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)",
+     NULL,
+     "batches.meta.txt"},
     {"cifar100",
      NULL,
      100,
@@ -103,7 +115,9 @@ static const source sources[] = {
      {0.2675F, 0.2565F, 0.2761F},
      read_cifar100,
      {"test.bin", "train.bin"},
-     "unpack cifar-100-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)"},
+     "unpack cifar-100-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)",
+     NULL,
+     "fine_label_names.txt"},
     // Read by images_read: classes, means and deviations are found in the images.
     {.name = "images",
      .advice = "it holds train/ and test/, each with a folder of PNG and JPEG files per class"},
@@ -148,6 +162,8 @@ static bool read_source(dataset *d, const source *s, const char *directory, unsi
                            s->name);
     snprintf(d->name, sizeof d->name, "%s", s->name);
     d->classes = s->classes;
+    d->class_names = s->class_names ? names_copy(s->class_names, s->classes)
+                                    : class_names_read(directory, s->class_file, s->classes);
     memcpy(d->mean, s->mean, sizeof d->mean);
     memcpy(d->deviation, s->deviation, sizeof d->deviation);
     return (!(parts & DATASET_TRAIN) || read_part(s, &d->train, directory, true, limit, e)) &&
@@ -174,9 +190,8 @@ bool dataset_open(dataset *d, const char *specification, unsigned parts, size_t 
 }
 
 void dataset_close(dataset *d) {
-    for (int i = 0; d->class_names && i < d->classes; i++) free(d->class_names[i]);
-    free(d->class_names);
-    d->class_names = NULL;
     image_set_free(&d->train);
     image_set_free(&d->test);
+    free(d->class_names);
+    d->class_names = NULL;
 }

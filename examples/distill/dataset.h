@@ -27,10 +27,10 @@ typedef struct {
 } image_set;
 
 typedef struct {
-    char name[64];      // "cifar100"; of images:DIR, the folder's
-    char detail[64];    // of images:DIR, what else tells it from others; otherwise ""
-    char **class_names; // [classes], or NULL
+    char name[64];   // "cifar100"; of images:DIR, the folder's
+    char detail[64]; // of images:DIR, what else tells it from others; otherwise ""
     int classes;
+    char **class_names;       // [classes], or NULL where they are not known
     float mean[MAX_CHANNELS]; // of the training set's pixels, scaled to 0..1
     float deviation[MAX_CHANNELS];
     image_set train, test; // count 0 where it was not asked for

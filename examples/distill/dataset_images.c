@@ -1,5 +1,6 @@
 // Folders of PNG and JPEG files: train/CLASS/FILE and test/CLASS/FILE. All are decoded once, at the
 // beginning, and kept as 8-bit images of one size.
+#include "class_names.h"
 #include "dataset.h"
 #include "image_file.h"
 #include "resize.h"
@@ -31,7 +32,7 @@ static void free_entries(struct dirent **entries, int count) {
     free(entries);
 }
 
-// The names in a folder, sorted; hidden ones are left out. NULL on failure.
+// The names in a folder, sorted; hidden ones are left out. One block, to be freed; NULL on failure.
 static char **list_folder(const char *path, int *count, error_line *e) {
     struct dirent **entries;
     const int found = scandir(path, &entries, visible, by_bytes);
@@ -39,21 +40,14 @@ static char **list_folder(const char *path, int *count, error_line *e) {
         error_set(e, "the folder %s cannot be read: %s", path, strerror(errno));
         return NULL;
     }
-    char **names = calloc((size_t)found + 1, sizeof *names);
-    bool fine = names != NULL;
-    for (*count = 0; fine && *count < found; ++*count)
-        fine = (names[*count] = strdup(entries[*count]->d_name)) != NULL;
+    const char **found_names = calloc((size_t)found + 1, sizeof *found_names);
+    for (int i = 0; found_names && i < found; i++) found_names[i] = entries[i]->d_name;
+    char **names = found_names ? names_copy(found_names, found) : NULL;
+    if (!names) error_memory(e, path);
+    free(found_names);
     free_entries(entries, found);
-    if (fine) return names;
-    for (int i = 0; names && i < *count; i++) free(names[i]);
-    free(names);
-    error_memory(e, path);
-    return NULL;
-}
-
-static void free_names(char **names, int count) {
-    for (int i = 0; names && i < count; i++) free(names[i]);
-    free(names);
+    *count = found;
+    return names;
 }
 
 static bool join(char path[PATH_MAX], const char *folder, const char *name, error_line *e) {
@@ -97,7 +91,7 @@ static bool compare_classes(const dataset *d, const char *train, const char *tes
         else
             fine = check_class(test, other, e);
     }
-    free_names(names, count);
+    free(names);
     return fine;
 }
 
@@ -132,7 +126,7 @@ static bool list_class(image_set *set, const dataset *d, const char *part, int l
     const int used = (size_t)count < share ? count : (int)share;
     const bool fine = (count > 0 || error_set(e, "the class folder %s is empty", folder)) &&
                       add_files(set, names, used, d->class_names[label], label, e);
-    free_names(names, count);
+    free(names);
     return fine;
 }
 

@@ -7,7 +7,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 typedef struct {
     double top1, top5; // percent
@@ -17,8 +16,14 @@ typedef struct {
 // lower class comes first; a NaN comes before everything, so that a broken network is never right.
 int target_rank(const float *logits, int classes, int64_t target);
 
-// Over all images of the loader; logits is room for a batch of them, and they go to `copy` too when
-// it is not NULL. Ends early when a stop is requested, with what it has.
-accuracy evaluate(model *m, loader *images, int classes, float *logits, FILE *copy);
+// Over all images of the loader; logits is room for a batch of them. They go to the file `npy` too
+// when that is not NULL, which is only there when every image went through. Fails with
+// EXIT_INTERRUPTED when a stop is requested.
+bool evaluate(model *m, loader *images, int classes, float *logits, const char *npy,
+              accuracy *result, error_line *e);
+
+// The same with a loader and room of its own, for one part of a data set.
+bool evaluate_alone(model *m, const dataset *d, dataset_parts part, int batch, const char *npy,
+                    accuracy *result, error_line *e);
 
 #endif

@@ -67,6 +67,10 @@ int loader_batches(const loader *l) {
     return l->batches;
 }
 
+size_t loader_images(const loader *l) {
+    return l->set->count;
+}
+
 // --- The producer --------------------------------------------------------------------------------
 
 // Fisher and Yates, from the end.

@@ -29,6 +29,7 @@ loader *loader_create(const dataset *d, dataset_parts part, loader_mode mode, in
 void loader_free(loader *l);
 
 int loader_batches(const loader *l); // of an epoch
+size_t loader_images(const loader *l);
 
 // The batches of an epoch (from 1) depend on seed and epoch alone. An epoch that was not read to
 // its end is dropped.

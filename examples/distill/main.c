@@ -35,6 +35,9 @@ static const command commands[] = {
     {"speed", COMMAND_SPEED, command_speed,
      "images per second of training on made-up images, and where the time goes",
      "--model resnet20 --batch 64 --threads 2"},
+    {"report", COMMAND_REPORT, command_report,
+     "a page about finished runs: curves, classes, the teacher's distribution; DIR... has them",
+     "results"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -112,8 +112,11 @@ size_t npy_row_bytes(const npy_matrix *m) {
     return m->columns * (m->half ? sizeof(uint16_t) : sizeof(float));
 }
 
+const float *npy_row(const npy_matrix *m, size_t row) {
+    return (const float *)m->values + row * m->columns;
+}
+
 float npy_value(const npy_matrix *m, size_t row, size_t column) {
-    const size_t place = row * m->columns + column;
-    return m->half ? from_half(((const uint16_t *)m->values)[place])
-                   : ((const float *)m->values)[place];
+    return m->half ? from_half(((const uint16_t *)m->values)[row * m->columns + column])
+                   : npy_row(m, row)[column];
 }

@@ -22,6 +22,9 @@ bool npy_read(npy_matrix *m, const char *path, error_line *e);
 
 size_t npy_row_bytes(const npy_matrix *m);
 
+// A row of a matrix of float32.
+const float *npy_row(const npy_matrix *m, size_t row);
+
 // One of the numbers, whatever their type.
 float npy_value(const npy_matrix *m, size_t row, size_t column);
 

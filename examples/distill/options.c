@@ -218,7 +218,9 @@ static bool read_arguments(option_parser *parser, int argc, char **argv, option_
         if (!option_check(o, text, e)) return false;
         layer[place] = text;
     }
-    if (optind < argc)
+    if (parser->words)
+        *parser->words = (word_list){(const char *const *)argv + optind, argc - optind};
+    else if (optind < argc)
         return error_usage(e, "unexpected argument '%s'; see gdkd-distill %s --help", argv[optind],
                            parser->name);
     return true;

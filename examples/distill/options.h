@@ -42,6 +42,11 @@ enum { MAX_OPTIONS = 96 }; // of a table
 typedef const char *option_layer[MAX_OPTIONS];
 
 typedef struct {
+    const char *const *words;
+    int count;
+} word_list;
+
+typedef struct {
     const option *options; // ended by an option without a name
     void *target;          // the structure that is filled
     unsigned command;      // the one bit of this call
@@ -50,10 +55,11 @@ typedef struct {
     const char *(*preset)(int which, const char *option_name);
     bool help;               // set when --help was among the arguments
     struct cJSON *from_file; // what the texts of the file's layer point into
+    word_list *words;        // takes the arguments that are no options; NULL: they are an error
 } option_parser;
 
-// argv[1..], the file and the preset that they name, and the defaults. Text values point into argv,
-// the table or the parser. Arguments that are not options are an error.
+// argv[1..], the file and the preset that they name, and the defaults. Texts and words point into argv,
+// the table or the parser.
 bool options_parse(option_parser *parser, int argc, char **argv, error_line *e);
 void options_free(option_parser *parser);
 

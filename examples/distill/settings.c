@@ -85,6 +85,9 @@ const option settings_options[] = {
     TEXT_OPTION("out-dir", out_dir, COMMAND_COMPARE, 0, "DIR", "gdkd-compare",
                 "where weights, CSVs and report.html go"),
 
+    TEXT_OPTION("out", report, COMMAND_REPORT, 0, "FILE", NULL,
+                "where the page goes (default: report.html in the first folder)"),
+
     REAL_OPTION("temperature", loss.temperature, STUDENTS, NULL, 0.01, 1000,
                 "T of both softmaxes (default 4)"),
     INT_OPTION("k", loss.k, STUDENTS, "N", NULL, 1, 1000000,
@@ -151,7 +154,8 @@ bool settings_parse(settings *s, option_parser *p, int argc, char **argv, error_
                          .target = s,
                          .command = s->command,
                          .name = s->command_name,
-                         .preset = preset_value};
+                         .preset = preset_value,
+                         .words = s->command == COMMAND_REPORT ? &s->runs : NULL};
     return options_parse(p, argc, argv, e);
 }
 

@@ -14,6 +14,7 @@ enum {
     COMMAND_EVAL = 1 << 3,
     COMMAND_SPEED = 1 << 4,
     COMMAND_DATA = 1 << 5,
+    COMMAND_REPORT = 1 << 6,
 };
 
 typedef struct {
@@ -23,6 +24,8 @@ typedef struct {
     const char *data, *model, *weights, *logits, *out, *log;
     const char *teacher, *teacher_model, *teacher_logits;
     const char *losses, *seeds, *out_dir;
+    const char *report; // where the page goes, NULL: into the first folder
+    word_list runs;     // report: folders and facts
     int epochs, teacher_epochs, batch, threads, limit, image_size;
     uint64_t seed;
     int schedule; // schedule_kind

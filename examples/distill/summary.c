@@ -7,27 +7,28 @@ bool series_finished(const series *s, int run) {
     return s->logs[run].count == s->epochs;
 }
 
-// Of the finished runs' last or best epochs.
-static void accuracy_statistics(const series *s, const epoch_record *(*pick)(const run_log *log),
-                                int runs, double *mean, double *spread) {
-    double sum = 0, squares = 0;
-    for (int i = 0; i < s->seeds; i++)
-        if (series_finished(s, i)) sum += pick(&s->logs[i])->test_top1;
-    *mean = sum / runs;
-    for (int i = 0; i < s->seeds; i++) {
-        if (!series_finished(s, i)) continue;
-        const double d = pick(&s->logs[i])->test_top1 - *mean;
-        squares += d * d;
-    }
-    *spread = runs > 1 ? sqrt(squares / (runs - 1)) : 0;
+// Welford's way.
+void statistic_add(statistic *s, double value) {
+    if (isnan(value)) return;
+    const double distance = value - s->mean;
+    s->count++;
+    s->mean += distance / s->count;
+    s->squares += distance * (value - s->mean);
+}
+
+double statistic_spread(const statistic *s) {
+    return s->count > 1 ? sqrt(s->squares / (s->count - 1)) : 0;
 }
 
 summary summarise(const series *s) {
     summary r = {0};
     double library_seconds = 0;
+    statistic last = {0}, best = {0};
     for (int i = 0; i < s->seeds; i++) {
         if (!series_finished(s, i)) continue;
         r.runs++;
+        statistic_add(&last, run_log_last(&s->logs[i])->test_top1);
+        statistic_add(&best, run_log_best(&s->logs[i])->test_top1);
         for (int j = 0; j < s->epochs; j++) {
             const epoch_record *epoch = &s->logs[i].epochs[j];
             r.seconds += epoch->seconds;
@@ -37,8 +38,10 @@ summary summarise(const series *s) {
     if (r.runs == 0) return r;
     r.library_share = library_seconds / r.seconds;
     r.seconds /= (double)r.runs * s->epochs;
-    accuracy_statistics(s, run_log_last, r.runs, &r.last, &r.last_spread);
-    accuracy_statistics(s, run_log_best, r.runs, &r.best, &r.best_spread);
+    r.last = last.mean;
+    r.last_spread = statistic_spread(&last);
+    r.best = best.mean;
+    r.best_spread = statistic_spread(&best);
     return r;
 }
 

@@ -6,9 +6,18 @@
 
 #include <stdio.h>
 
+// Mean and standard deviation (n - 1) of numbers that come one by one; NaN is left out.
+typedef struct {
+    int count;
+    double mean, squares; // squares: of the distances from the mean
+} statistic;
+
+void statistic_add(statistic *s, double value);
+double statistic_spread(const statistic *s); // 0 for fewer than two
+
 typedef struct {
     const char *name;     // as the user wrote it: "gdkd:k=3"
-    char detail[160];     // criterion_describe
+    char detail[256];     // its settings
     int epochs;           // of a finished run
     int seeds;            // runs
     const uint64_t *seed; // [seeds]

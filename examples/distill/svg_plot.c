@@ -6,21 +6,27 @@
 
 // In units of the viewBox; the page shows it about as wide as this, so that 12 is a readable font.
 enum { WIDTH = 400, HEIGHT = 270, LEFT = 60, RIGHT = 12, TOP = 34, BOTTOM = 40, MAX_MARKED = 40 };
+enum { LABEL_ROOM = 18 }; // from one label of a mark to the next
+
+// --- Scales --------------------------------------------------------------------------------------
 
 typedef struct {
-    double low, high, step; // of the y axis
+    double low, high;
+    double step;     // between ticks; log: of the exponent, 0 for 1, 2, 5, 10 ...
+    double from, to; // where low and high lie in the picture
+    bool log;
     int decimals;
-    int epochs;
 } scale;
 
-static double x_at(const scale *s, double epoch) {
-    const double wide = WIDTH - LEFT - RIGHT;
-    if (s->epochs == 1) return LEFT + wide / 2;
-    return LEFT + wide * (epoch - 1) / (s->epochs - 1);
+static double at(const scale *s, double value) {
+    if (s->high <= s->low) return (s->from + s->to) / 2;
+    const double part = s->log ? log(value / s->low) / log(s->high / s->low)
+                               : (value - s->low) / (s->high - s->low);
+    return s->from + (s->to - s->from) * part;
 }
 
-static double y_at(const scale *s, double y) {
-    return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (y - s->low) / (s->high - s->low);
+static bool visible(const scale *s, double value) {
+    return isfinite(value) && (!s->log || value >= s->low);
 }
 
 // The smallest of 1, 2, 5 times a power of ten that is at least x.
@@ -31,69 +37,182 @@ static double round_step(double x) {
     return x <= 5 * power ? 5 * power : 10 * power;
 }
 
-static scale make_scale(const svg_plot *plot) {
-    double low = INFINITY, high = -INFINITY;
-    for (int i = 0; i < plot->count; i++) {
-        for (int j = 0; j < plot->lines[i].count; j++) {
-            const double y = plot->lines[i].y[j];
-            if (!isfinite(y)) continue;
-            low = fmin(low, y);
-            high = fmax(high, y);
-        }
+static void set_ticks(scale *s, const svg_axis *axis, double wanted) {
+    s->log = axis->log;
+    if (axis->log) {
+        const double decades = log10(s->high / s->low);
+        s->step = decades < 2.5 ? 0 : ceil(decades / 7);
+        return;
     }
-    if (!isnan(plot->reference)) {
-        low = fmin(low, plot->reference);
-        high = fmax(high, plot->reference);
-    }
-    if (!(low <= high)) low = high = 0; // nothing to draw
-    if (high - low < 1e-9 * fmax(fabs(high), 1e-3)) {
-        const double room = fmax(fabs(high) * 0.05, 1e-3);
-        low -= room;
-        high += room;
-    }
-    scale s = {.epochs = plot->epochs, .step = round_step((high - low) / 5)};
-    s.low = floor(low / s.step) * s.step;
-    s.high = ceil(high / s.step) * s.step;
-    s.decimals = s.step >= 1 ? 0 : (int)ceil(-log10(s.step) - 1e-9);
+    s->step = s->high > s->low ? round_step((s->high - s->low) / wanted) : 1;
+    if (axis->whole) s->step = fmax(s->step, 1);
+    s->decimals = s->step >= 1 ? 0 : (int)ceil(-log10(s->step) - 1e-9);
+}
+
+static scale x_scale(const svg_plot *plot) {
+    scale s = {.low = plot->x.low, .high = plot->x.high, .from = LEFT, .to = WIDTH - RIGHT};
+    set_ticks(&s, &plot->x, 7);
     return s;
 }
 
-static void write_axes(FILE *out, const svg_plot *plot, const scale *s) {
-    const int ticks = (int)lround((s->high - s->low) / s->step);
-    for (int i = 0; i <= ticks; i++) {
-        const double value = s->low + i * s->step, y = y_at(s, value);
-        fprintf(out, "<path class=\"grid\" d=\"M%d %.1fH%d\"/>", LEFT, y, WIDTH - RIGHT);
-        fprintf(out, "<text class=\"end\" x=\"%d\" y=\"%.1f\">%.*f</text>\n", LEFT - 6, y + 4,
-                s->decimals, fabs(value) < s->step / 2 ? 0.0 : value);
+static void stretch(scale *s, const double *values, int count, bool log) {
+    for (int i = 0; i < count; i++) {
+        if (!isfinite(values[i]) || (log && values[i] <= 0)) continue;
+        s->low = fmin(s->low, values[i]);
+        s->high = fmax(s->high, values[i]);
     }
-    const int every = s->epochs <= 8 ? 1 : (int)round_step((s->epochs - 1) / 7.0);
-    for (int epoch = 1; epoch <= s->epochs; epoch++)
-        if (s->epochs <= 8 || epoch % every == 0)
-            fprintf(out, "<text class=\"mid\" x=\"%.1f\" y=\"%d\">%d</text>\n", x_at(s, epoch),
-                    HEIGHT - BOTTOM + 17, epoch);
-    fprintf(out, "<text class=\"mid\" x=\"%d\" y=\"%d\">epoch</text>\n", (LEFT + WIDTH - RIGHT) / 2,
-            HEIGHT - 6);
-    fprintf(out, "<text class=\"mid\" transform=\"translate(12 %d) rotate(-90)\">",
-            (TOP + HEIGHT - BOTTOM) / 2);
-    html_text(out, plot->y_label);
+}
+
+static scale y_scale(const svg_plot *plot) {
+    const svg_axis *axis = &plot->y;
+    scale s = {.low = INFINITY, .high = -INFINITY, .from = HEIGHT - BOTTOM, .to = TOP};
+    if (axis->low < axis->high) {
+        s.low = axis->low;
+        s.high = axis->high;
+        set_ticks(&s, axis, 5);
+        return s;
+    }
+    for (int i = 0; i < plot->count; i++)
+        stretch(&s, plot->lines[i].y, plot->lines[i].count, axis->log);
+    if (!isnan(plot->reference)) stretch(&s, &plot->reference, 1, axis->log);
+    if (!(s.low <= s.high)) s.low = s.high = axis->log ? 1 : 0; // nothing to draw
+    if (axis->log) {
+        s.low = pow(10, floor(log10(s.low)));
+        s.high = fmax(pow(10, ceil(log10(s.high))), 10 * s.low);
+        set_ticks(&s, axis, 5);
+        return s;
+    }
+    if (s.high - s.low < 1e-9 * fmax(fabs(s.high), 1e-3)) {
+        const double room = fmax(fabs(s.high) * 0.05, 1e-3);
+        s.low -= room;
+        s.high += room;
+    }
+    set_ticks(&s, axis, 5);
+    s.low = floor(s.low / s.step) * s.step;
+    s.high = ceil(s.high / s.step) * s.step;
+    return s;
+}
+
+// --- Axes ----------------------------------------------------------------------------------------
+
+static void write_value(FILE *out, const scale *s, double value) {
+    const double exponent = s->log ? round(log10(value)) : 0;
+    if (!s->log)
+        fprintf(out, "%.*f", s->decimals, fabs(value) < s->step / 2 ? 0.0 : value);
+    else if (s->step == 0 || fabs(exponent) <= 3)
+        fprintf(out, "%g", value);
+    else
+        fprintf(out, "10<tspan class=\"power\" dy=\"-5\">%s%.0f</tspan>", exponent < 0 ? "−" : "",
+                fabs(exponent));
+}
+
+static void write_x_tick(FILE *out, const scale *s, double value) {
+    fprintf(out, "<text class=\"mid\" x=\"%.1f\" y=\"%d\">", at(s, value), HEIGHT - BOTTOM + 17);
+    write_value(out, s, value);
     fputs("</text>\n", out);
 }
 
-static void write_curve(FILE *out, const svg_line *line, const scale *s) {
+static void write_y_tick(FILE *out, const scale *s, double value) {
+    const double y = at(s, value);
+    fprintf(out, "<path class=\"grid\" d=\"M%d %.1fH%d\"/>", LEFT, y, WIDTH - RIGHT);
+    fprintf(out, "<text class=\"end\" x=\"%d\" y=\"%.1f\">", LEFT - 6, y + 4);
+    write_value(out, s, value);
+    fputs("</text>\n", out);
+}
+
+static void write_ticks(FILE *out, const scale *s,
+                        void (*write)(FILE *out, const scale *s, double value)) {
+    const double slack = 1e-9;
+    if (!s->log) {
+        const long first = lround(ceil(s->low / s->step - slack)),
+                   last = lround(floor(s->high / s->step + slack));
+        for (long i = first; i <= last; i++) write(out, s, (double)i * s->step);
+        return;
+    }
+    static const double between[] = {1, 2, 5};
+    const int parts = s->step == 0 ? 3 : 1, every = (int)fmax(s->step, 1);
+    for (int e = (int)floor(log10(s->low) + slack); pow(10, e) <= s->high * (1 + slack); e += every)
+        for (int i = 0; i < parts; i++) {
+            const double value = between[i] * pow(10, e);
+            if (value >= s->low * (1 - slack) && value <= s->high * (1 + slack))
+                write(out, s, value);
+        }
+}
+
+static void write_axes(FILE *out, const svg_plot *plot, const scale *x, const scale *y) {
+    write_ticks(out, y, write_y_tick);
+    write_ticks(out, x, write_x_tick);
+    fprintf(out, "<text class=\"mid\" x=\"%d\" y=\"%d\">", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6);
+    html_text(out, plot->x.label);
+    fprintf(out, "</text>\n<text class=\"mid\" transform=\"translate(12 %d) rotate(-90)\">",
+            (TOP + HEIGHT - BOTTOM) / 2);
+    html_text(out, plot->y.label);
+    fputs("</text>\n", out);
+}
+
+static void write_reference(FILE *out, const svg_plot *plot, const scale *s) {
+    if (isnan(plot->reference)) return;
+    const double y = at(s, plot->reference);
+    fprintf(out, "<path class=\"reference\" d=\"M%d %.1fH%d\"><title>", LEFT, y, WIDTH - RIGHT);
+    html_text(out, plot->reference_name);
+    fputs("</title></path>", out);
+    fprintf(out, "<text class=\"end\" x=\"%d\" y=\"%.1f\">", WIDTH - RIGHT - 2,
+            y + (y < TOP + 18 ? 14 : -5));
+    html_text(out, plot->reference_name);
+    fputs("</text>\n", out);
+}
+
+// Labels that would touch the one before are left to the tooltip.
+static void write_marks(FILE *out, const svg_plot *plot, const scale *s) {
+    double last = -LABEL_ROOM;
+    for (int i = 0; i < plot->mark_count; i++) {
+        const double x = at(s, plot->marks[i].x);
+        fprintf(out, "<path class=\"reference\" d=\"M%.1f %dV%d\"><title>", x, HEIGHT - BOTTOM,
+                TOP);
+        html_text(out, plot->marks[i].label);
+        fputs("</title></path>", out);
+        if (x - last < LABEL_ROOM) continue;
+        last = x;
+        fprintf(out, "<text class=\"mid\" x=\"%.1f\" y=\"%d\">", x, TOP - 3);
+        html_text(out, plot->marks[i].label);
+        fputs("</text>\n", out);
+    }
+}
+
+// --- Curves --------------------------------------------------------------------------------------
+
+static double x_of(const double *x, int i) {
+    return x ? x[i] : i + 1;
+}
+
+static void write_curve(FILE *out, const svg_line *line, const scale *x, const scale *y) {
     bool pen_down = false;
     fprintf(out, "<path class=\"line%s s%d\" d=\"", line->faint ? " faint" : "",
             line->style % SVG_STYLES);
     for (int i = 0; i < line->count; i++) {
-        const bool there = isfinite(line->y[i]);
+        const bool there = visible(y, line->y[i]);
         if (there)
-            fprintf(out, "%c%.1f %.1f", pen_down ? 'L' : 'M', x_at(s, i + 1), y_at(s, line->y[i]));
+            fprintf(out, "%c%.1f %.1f", pen_down ? 'L' : 'M', at(x, x_of(line->x, i)),
+                    at(y, line->y[i]));
         pen_down = there;
     }
     fputs("\"/>\n", out);
 }
 
-// Styles differ in shape as well as in colour: circle, square, triangle, diamond.
-static void write_marker(FILE *out, int style, double x, double y) {
+// There along the upper edge, back along the lower one, which never falls below the axis.
+static void write_band(FILE *out, const svg_band *band, const scale *x, const scale *y) {
+    fprintf(out, "<path class=\"band s%d\" d=\"", band->style % SVG_STYLES);
+    for (int i = 0; i < 2 * band->count; i++) {
+        const bool back = i >= band->count;
+        const int place = back ? 2 * band->count - 1 - i : i;
+        const double value = back ? band->low[place] : band->high[place];
+        fprintf(out, "%c%.1f %.1f", i ? 'L' : 'M', at(x, x_of(band->x, place)),
+                at(y, fmax(value, y->low)));
+    }
+    fputs("Z\"/>\n", out);
+}
+
+void svg_marker(FILE *out, int style, double x, double y) {
     const int colour = style % SVG_STYLES;
     switch (style % 4) {
     case 0:
@@ -114,44 +233,38 @@ static void write_marker(FILE *out, int style, double x, double y) {
 }
 
 // A marker with a larger invisible disc around it, which a pointer or a finger can hit.
-static void write_points(FILE *out, const svg_plot *plot, const svg_line *line, const scale *s) {
+static void write_points(FILE *out, const svg_plot *plot, const svg_line *line, const scale *xs,
+                         const scale *ys) {
     for (int i = 0; i < line->count; i++) {
-        if (!isfinite(line->y[i])) continue;
-        const double x = x_at(s, i + 1), y = y_at(s, line->y[i]);
+        if (!visible(ys, line->y[i])) continue;
+        const double x = at(xs, x_of(line->x, i)), y = at(ys, line->y[i]);
         fputs("<g>", out);
-        if (s->epochs <= MAX_MARKED) write_marker(out, line->style, x, y);
+        if (line->count <= MAX_MARKED) svg_marker(out, line->style, x, y);
         fprintf(out, "<circle class=\"hit\" cx=\"%.1f\" cy=\"%.1f\" r=\"8\"><title>", x, y);
         html_text(out, line->name);
-        fprintf(out, ", epoch %d: %.*f", i + 1, s->decimals + 2, line->y[i]);
-        html_text(out, plot->unit);
+        fputs(", ", out);
+        html_text(out, plot->x.label);
+        fprintf(out, " %.4g: ", x_of(line->x, i));
+        fprintf(out, ys->log ? "%.*g" : "%.*f", ys->log ? 3 : ys->decimals + 2, line->y[i]);
+        if (plot->y.unit) html_text(out, plot->y.unit);
         fputs("</title></circle></g>\n", out);
     }
 }
 
-static void write_reference(FILE *out, const svg_plot *plot, const scale *s) {
-    if (isnan(plot->reference)) return;
-    const double y = y_at(s, plot->reference);
-    fprintf(out, "<path class=\"reference\" d=\"M%d %.1fH%d\"><title>", LEFT, y, WIDTH - RIGHT);
-    html_text(out, plot->reference_name);
-    fputs("</title></path>", out);
-    fprintf(out, "<text class=\"end\" x=\"%d\" y=\"%.1f\">", WIDTH - RIGHT - 2,
-            y + (y < TOP + 18 ? 14 : -5));
-    html_text(out, plot->reference_name);
-    fputs("</text>\n", out);
-}
-
 void svg_plot_write(FILE *out, const svg_plot *plot) {
-    const scale s = make_scale(plot);
+    const scale x = x_scale(plot), y = y_scale(plot);
     fprintf(out, "<figure><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"", WIDTH, HEIGHT);
     html_text(out, plot->title);
-    fprintf(out, "\">\n<text class=\"title\" x=\"%d\" y=\"18\">", LEFT);
+    fprintf(out, "\">\n<text class=\"title\" x=\"%d\" y=\"16\">", LEFT);
     html_text(out, plot->title);
     fputs("</text>\n", out);
-    write_axes(out, plot, &s);
-    write_reference(out, plot, &s);
-    for (int i = 0; i < plot->count; i++) write_curve(out, &plot->lines[i], &s);
+    if (plot->band) write_band(out, plot->band, &x, &y);
+    write_axes(out, plot, &x, &y);
+    write_reference(out, plot, &y);
+    write_marks(out, plot, &x);
+    for (int i = 0; i < plot->count; i++) write_curve(out, &plot->lines[i], &x, &y);
     for (int i = 0; i < plot->count; i++)
-        if (!plot->lines[i].faint) write_points(out, plot, &plot->lines[i], &s);
+        if (!plot->lines[i].faint) write_points(out, plot, &plot->lines[i], &x, &y);
     fputs("</svg></figure>\n", out);
 }
 
@@ -160,6 +273,6 @@ void svg_legend_marker(FILE *out, int style) {
             "<svg class=\"key\" viewBox=\"0 0 28 12\" aria-hidden=\"true\"><path class=\"line "
             "s%d\" d=\"M1 6H27\"/>",
             style % SVG_STYLES);
-    write_marker(out, style, 14, 6);
+    svg_marker(out, style, 14, 6);
     fputs("</svg>", out);
 }

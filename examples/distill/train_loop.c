@@ -58,11 +58,11 @@ static void identify(const training *t, char *text, size_t size) {
 // The teacher's logits of a batch, or NULL.
 static const void *ask_teacher(workplace *w, const image_batch *b) {
     const training *t = w->t;
-    if (t->logits)
-        teacher_logits_gather(t->logits, b->places, b->count, w->teacher_logits);
+    if (t->teacher_logits)
+        teacher_logits_gather(t->teacher_logits, b->places, b->count, w->teacher_logits);
     else if (t->teacher)
         model_forward(t->teacher, b->images, b->count, false, w->teacher_logits);
-    return t->logits || t->teacher ? w->teacher_logits : NULL;
+    return t->teacher_logits || t->teacher ? w->teacher_logits : NULL;
 }
 
 static bool train_batch(workplace *w, const image_batch *b, int epoch, double lr, tally *sum,
@@ -108,9 +108,10 @@ static bool train_epoch(workplace *w, int epoch, epoch_record *record, error_lin
 
 static bool test_epoch(workplace *w, int epoch, epoch_record *record, error_line *e) {
     const double begun = clock_seconds();
+    accuracy a;
     progress_testing(&w->bar, epoch);
-    const accuracy a = evaluate(w->student, w->test, w->t->data->classes, w->logits, NULL);
-    if (stop_requested()) return error_interrupted(e, "interrupted");
+    if (!evaluate(w->student, w->test, w->t->data->classes, w->logits, w->t->test_logits, &a, e))
+        return false;
     record->test_top1 = a.top1;
     record->test_top5 = a.top5;
     record->test_seconds = clock_seconds() - begun;
@@ -131,6 +132,7 @@ static bool save_epoch(const workplace *w, const run_log *log, error_line *e) {
     };
     return weights_save(w->student, t->out, notes, sizeof notes / sizeof *notes, e) &&
            run_log_write(log, t->csv, e) &&
+           (!t->facts || run_facts_write(t->facts, t->facts_file, e)) &&
            checkpoint_save(w->student, log, identity, t->checkpoint, e);
 }
 
@@ -161,8 +163,9 @@ static bool furnish(workplace *w, error_line *e) {
     if (!w->logits || !w->teacher_logits || !w->grad) return error_memory(e, "the logits");
     w->student = model_for(t->model, t->data, &t->data->train, t->batch, true, e);
     if (!w->student) return false;
-    w->loss = criterion_create(&t->loss, t->batch, t->data->classes,
-                               t->logits && t->logits->matrix.half ? TEACHER_F16 : TEACHER_F32, e);
+    w->loss = criterion_create(
+        &t->loss, t->batch, t->data->classes,
+        t->teacher_logits && t->teacher_logits->matrix.half ? TEACHER_F16 : TEACHER_F32, e);
     if (!w->loss) return false;
     w->train = loader_create(t->data, DATASET_TRAIN, t->augment ? AUGMENTED : SHUFFLED, t->batch,
                              t->seed, e);

@@ -6,6 +6,7 @@
 #include "criterion.h"
 #include "dataset.h"
 #include "model.h"
+#include "run_facts.h"
 #include "run_log.h"
 #include "schedule.h"
 #include "teacher_logits.h"
@@ -13,20 +14,23 @@
 typedef struct {
     const char *label; // for the progress
     const dataset *data;
-    const char *model;            // name of the network that learns
-    model *teacher;               // NULL when the loss needs none
-    const teacher_logits *logits; // in place of a teacher, or NULL
-    bool augment;                 // the training images
+    const char *model;                    // name of the network that learns
+    model *teacher;                       // NULL when the loss needs none
+    const teacher_logits *teacher_logits; // in place of a teacher, or NULL
+    bool augment;                         // the training images
     loss_settings loss;
     schedule rate;
     double momentum, weight_decay;
     int batch;
     uint64_t seed;
-    const char *out;        // weights
-    const char *csv;        // log
-    const char *checkpoint; // all that it takes to go on; written after every epoch
-    bool resume;            // go on from the checkpoint when it is there
-    const char *recipe;     // what the weights depend on, in words; goes into their file
+    const char *out;         // weights
+    const char *csv;         // log
+    const char *checkpoint;  // all that it takes to go on; written after every epoch
+    const char *test_logits; // the student's, .npy; NULL: not wanted
+    const run_facts *facts;  // for a later report, into facts_file; NULL: not wanted
+    const char *facts_file;
+    bool resume;        // go on from the checkpoint when it is there
+    const char *recipe; // what the weights depend on, in words; goes into their file
     bool quiet;
 } training;
 

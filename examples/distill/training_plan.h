@@ -5,12 +5,27 @@
 #include "settings.h"
 #include "train_loop.h"
 
+#include <limits.h>
+
 enum { PLAN_RECIPE = 512 };
 
 // The data set of the command line.
 bool plan_data(const settings *s, unsigned parts, dataset *d, error_line *e);
 
-// A run of s->model with s->loss, its defaults filled in; label, teacher, out, csv and recipe are
+// The files of a run, side by side.
+typedef struct {
+    char weights[PATH_MAX];        // STEM.safetensors
+    char log[PATH_MAX];            // STEM.csv
+    char checkpoint[PATH_MAX];     // STEM.checkpoint
+    char logits[PATH_MAX];         // STEM.logits.npy
+    char teacher_logits[PATH_MAX]; // STEM.teacher.npy
+    char facts[PATH_MAX];          // STEM.run.json
+    char config[PATH_MAX];         // STEM.config.json
+} run_files;
+
+bool plan_files(run_files *f, const char *stem, error_line *e);
+
+// A run of s->model with s->loss, its defaults filled in; label, teacher, the files and recipe are
 // left to the caller.
 training plan_training(const settings *s, const dataset *d);
 
@@ -20,5 +35,10 @@ void plan_recipe(const training *t, const settings *s, char *text, size_t size);
 // Writes every option with its value, and in "about" what else the results depend on: a file for
 // --config that repeats the run.
 bool plan_write_config(const settings *s, const dataset *d, const char *path, error_line *e);
+
+// The run leaves its facts and logits in the files of *f. `name` is the loss as the user wrote it;
+// teacher_model is NULL where f->teacher_logits are not there. *facts points into all of these.
+void plan_facts(training *t, const settings *s, run_files *f, const char *name,
+                const char *teacher_model, run_facts *facts);
 
 #endif

@@ -74,7 +74,7 @@ expect 2 '--batch must be from 1 to 4096, not 0' train --batch 0
 expect 2 "unknown model; did you mean resnet20?" train --data "$data" --model resnet21 --out "$folder/w"
 expect 2 'is no loss' compare --data "$data" --model resnet8 --teacher-model resnet8 --losses ce,qd
 expect 2 'unknown data set' train --data mnist --model resnet8 --out "$folder/w"
-for command in '' train distill compare eval data speed; do
+for command in '' train distill compare eval data speed report; do
     # shellcheck disable=SC2086 # no word for no command
     check "help of '$command'" "$program" $command --help
 done
@@ -139,6 +139,38 @@ check 'the teacher is reused' grep -q 'is reused' "$folder/err"
 compare --limit 300 > "$folder/table" 2> "$folder/err"
 check 'another teacher is not' grep -q 'training afresh' "$folder/err"
 
+# --- Report --------------------------------------------------------------------------------------
+
+# What the runs left is enough: the same page as compare's own, without the data and the weights.
+mkdir "$folder/moved"
+cp "$folder"/compare/*.run.json "$folder"/compare/*.csv "$folder"/compare/*.npy "$folder/moved"
+"$program" report "$folder/moved" > "$folder/result" 2> "$folder/err"
+check 'a report of what lies there' grep -qx "report: $folder/moved/report.html" "$folder/result"
+check 'the page of compare' cmp "$folder/moved/report.html" "$folder/compare/report.html"
+check 'another place' "$program" report "$folder/moved/ce-seed1.run.json" --out "$folder/one.html"
+check 'a page about one run' grep -q 'ce, seed 1<td>1<td>' "$folder/one.html"
+check 'names of classes' grep -q 'T-shirt/top' "$folder/one.html"
+mkdir "$folder/runs"
+check 'a run of distill' distill --log "$folder/elsewhere.csv" --out "$folder/runs/a.safetensors"
+check 'and one of train' "$program" train --data "$data" --model resnet8 --epochs 2 --quiet --out "$folder/runs/b.safetensors"
+check 'a report of both' "$program" report "$folder/runs"
+check 'the teacher beside its student' grep -q '<h2>Student and teacher' "$folder/runs/report.html"
+check 'the same number as the CSV' grep -q "ce, seed 1<td>2<td>$(awk -F, 'NR == 3 {printf "%.2f", $10}' "$folder/runs/b.csv")<td>" \
+    "$folder/runs/report.html"
+
+expect 2 'report wants folders of runs' report
+expect 1 'no *.run.json there' report "$folder/data"
+expect 1 'is not there' report "$folder/no"
+expect 1 'cannot be written' report "$folder/moved" --out "$folder/no/report.html"
+check 'fewer test images' "$program" train --data "$data" --limit 100 --model resnet8 --epochs 1 --quiet --out "$folder/runs/c.safetensors"
+expect 1 'they do not fit into one report' report "$folder/runs"
+rm "$folder/moved/report.html"
+head -c 200 "$folder/compare/ce-seed2.csv" > "$folder/moved/ce-seed2.csv"
+expect 1 'ce-seed2.csv is cut off in line 2' report "$folder/moved"
+check 'no page of half the runs' test ! -e "$folder/moved/report.html"
+
+# --- Speed ---------------------------------------------------------------------------------------
+
 "$program" speed --model resnet8 --batch 4 --quiet > "$folder/result"
 check 'images per second on a line of its own' grep -qxE 'images_per_second [0-9]+\.[0-9]' "$folder/result"
 
@@ -167,7 +199,7 @@ check 'evaluation on them' "$program" eval --data "$own" --image-size 8 --model 
     --split train --logits "$folder/own.npy"
 check 'comparison on them' "$program" compare --data "$own" --image-size 8 --model resnet8 --teacher-model resnet8 \
     --teacher "$folder/own.safetensors" --losses ce,gdkd:k=1 --seeds 1 --epochs 1 --out-dir "$folder/own-compare"
-check 'a report on them' grep -q '</html>' "$folder/own-compare/report.html"
+check 'a report on them, with the names of the folders' grep -q '>blue<' "$folder/own-compare/report.html"
 expect 2 '--image-size is for images:DIR' data --data "$data" --image-size 8
 expect 2 'and images:DIR' data --data photos
 expect 1 'cannot be read: No such file or directory' data --data "images:$folder/nowhere"
@@ -199,6 +231,7 @@ expect 2 'needs --teacher FILE, or --teacher-logits' distill "$@" --loss kd --ou
 check 'what was used is beside the results' grep -q '"temperature":.4' "$folder/from-logits.config.json"
 check 'the same again' "$program" distill --config "$folder/from-logits.config.json" --quiet --out "$folder/again.safetensors"
 check 'the same weights from the file' cmp "$folder/from-logits.safetensors" "$folder/again.safetensors"
+check 'a data set with a size of its own' "$program" train --config "$folder/t.config.json" --quiet --out "$folder/t2.safetensors"
 check 'so it is with compare' "$program" compare --config "$folder/logits/config.json" --quiet --out-dir "$folder/logits2"
 check 'the same students' cmp "$folder/logits/kd-seed1.safetensors" "$folder/logits2/kd-seed1.safetensors"
 echo '{"epohcs": 3}' > "$folder/run.json"

@@ -1,0 +1,14 @@
+// Lists of names: what the classes of a data set are called, for one.
+#ifndef DISTILL_CLASS_NAMES_H
+#define DISTILL_CLASS_NAMES_H
+
+#include <stddef.h>
+
+// `count` names in one block, to be freed as a whole; NULL when there is no memory.
+char **names_copy(const char *const *names, int count);
+
+// One name a line from directory/file. NULL when the file is not there or does not have as many:
+// names are a comfort, so a data set without them is as good.
+char **class_names_read(const char *directory, const char *file, int count);
+
+#endif

@@ -1,0 +1,11 @@
+#include "report.h"
+
+#include "report_html.h"
+
+bool report_runs(const char *const *paths, int count, const char *out, error_line *e) {
+    run_set set;
+    if (!run_set_read(&set, paths, count, e)) return false;
+    const bool fine = report_write(&set, out, e);
+    run_set_free(&set);
+    return fine;
+}
