@@ -11,9 +11,10 @@
 // FILE.safetensors -> FILE.csv; another name gets .csv behind it.
 static void beside(const char *out, const char *suffix, char *path, size_t size) {
     static const char ending[] = ".safetensors";
+    const size_t ending_length = sizeof ending - 1;
     size_t length = strlen(out);
-    if (length > sizeof ending && strcmp(out + length - (sizeof ending - 1), ending) == 0)
-        length -= sizeof ending - 1;
+    if (length > ending_length && strcmp(out + length - ending_length, ending) == 0)
+        length -= ending_length;
     snprintf(path, size, "%.*s%s", (int)length, out, suffix);
 }
 
