@@ -37,6 +37,11 @@ installed() { # FILE: it is there, below the prefix
     [ -e "$home/$1" ] || { echo "$prefix/$1 was not installed"; return 1; }
 }
 
+prefixes() { # nothing is left of what was installed, or built, before
+    grep -qx 'prefix=/usr' "$root/first/usr/lib/pkgconfig/gdkd.pc" &&
+        grep -qx "prefix=$prefix" "$home/lib/pkgconfig/gdkd.pc"
+}
+
 symbols() { # the shared library exports gdkd_ names alone
     names=$(nm -D --defined-only "$home/lib/libgdkd.so" | awk '$2 != "A" { print $3 }')
     [ -n "$names" ] && ! echo "$names" | grep -v '^gdkd_'
@@ -69,9 +74,9 @@ build() { # OUTPUT COMPILER STANDARD SOURCE FLAGS...
     "$compiler" -std="$standard" $strict "tests/consumer/$source" "$@" -o "$root/$out"
 }
 
-# First with the default prefix, as a user's `make` before `make install PREFIX=...`.
-check 'make lib' "$MAKE" lib
+check 'make install elsewhere' "$MAKE" install DESTDIR="$root/first" PREFIX=/usr
 check 'make install' "$MAKE" install DESTDIR="$root/stage" PREFIX="$prefix"
+check 'each prefix in its gdkd.pc' prefixes
 export PKG_CONFIG_SYSROOT_DIR="$root/stage"
 export PKG_CONFIG_LIBDIR="$home/lib/pkgconfig"
 for file in include/gdkd.h lib/libgdkd.so lib/libgdkd.a lib/pkgconfig/gdkd.pc; do
