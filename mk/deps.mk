@@ -7,3 +7,8 @@ endif
 
 deps: ## Install the Debian packages that build, tests and demo need (DEV=1: lint and clang too)
 	@mk/deps.sh $(DEPS)
+
+# `make -j deps demo` installs before it compiles.
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+$(O)/flags: | deps
+endif

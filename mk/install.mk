@@ -1,6 +1,7 @@
 # Installing, and the pkg-config file.
 
-$(O)/lib/gdkd.pc: gdkd.pc.in include/gdkd.h $(O)/flags
+# Made anew each time: `make` and `make install PREFIX=...` may differ in their folders.
+$(O)/lib/gdkd.pc: gdkd.pc.in FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR:$(PREFIX)/%=$${prefix}/%)|' \
 	     -e 's|@VERSION@|$(VERSION)|' -e 's|@OPENMP_LIBS@|$(if $(findstring clang,$(CC)),-lomp,-lgomp)|' $< > $@

@@ -1,6 +1,7 @@
 # The library: libgdkd.a and libgdkd.so. Only the kernel files of an instruction set get its flags.
 
-MACHINE := $(shell $(CC) -dumpmachine)
+# Before `make deps demo` has installed the compiler, it is the machine that says what it will compile for.
+MACHINE := $(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m)-)
 LIB_SRC := $(filter-out lib/kernels_%.c,$(wildcard lib/*.c))
 LIB_SRC += $(wildcard lib/kernels_scalar*.c)
 # Its vectors are wider than registers and never leave a file, so their calling convention does not matter.

@@ -11,12 +11,13 @@
 // FILE.safetensors -> FILE, beside which the run's other files go; another name stays as it is.
 static bool name_files(run_files *f, const settings *s, error_line *e) {
     static const char ending[] = ".safetensors";
+    const size_t ending_length = sizeof ending - 1;
     char stem[PATH_MAX];
     size_t length = strlen(s->out);
     if (length >= sizeof stem || (s->log && strlen(s->log) >= sizeof f->log))
         return error_set(e, "--out or --log: the path is too long");
-    if (length >= sizeof ending && strcmp(s->out + length - (sizeof ending - 1), ending) == 0)
-        length -= sizeof ending - 1;
+    if (length > ending_length && strcmp(s->out + length - ending_length, ending) == 0)
+        length -= ending_length;
     snprintf(stem, sizeof stem, "%.*s", (int)length, s->out);
     if (!plan_files(f, stem, e)) return false;
     if (s->log) snprintf(f->log, sizeof f->log, "%s", s->log);

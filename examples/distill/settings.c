@@ -129,8 +129,10 @@ const option settings_options[] = {
     {.name = "resume", .kind = OPTION_FLAG, .commands = LEARNING, .offset = AT(resume),
      .help = "go on after the last epoch that was finished, with the same options as before; the result is "
              "the same to the bit"},
-    {.name = "quiet", .kind = OPTION_FLAG, .commands = NETWORKS, .offset = AT(quiet),
-     .help = "no progress on stderr, results and errors only (speed: no shares)"},
+    {.name = "quiet", .kind = OPTION_FLAG, .commands = LEARNING | COMMAND_EVAL, .offset = AT(quiet),
+     .help = "no progress on stderr, results and errors only"},
+    {.name = "quiet", .kind = OPTION_FLAG, .commands = COMMAND_SPEED, .offset = AT(quiet),
+     .help = "images per second only, not where the time goes"},
     {0},
 };
 // clang-format on

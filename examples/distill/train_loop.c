@@ -184,12 +184,24 @@ static void clear_out(workplace *w) {
     free(w->logits);
 }
 
+// The default is that of 240 epochs: a short run that keeps it never distils at full weight.
+static void warn_of_warmup(workplace *w) {
+    const training *t = w->t;
+    if ((t->teacher || t->teacher_logits) && t->loss.warmup > t->rate.epochs)
+        progress_line(
+            &w->bar,
+            "%s: a warm-up of %g epochs, but %d to train: the distillation reaches %.0f %% "
+            "of its weight; see --warmup",
+            t->label, t->loss.warmup, t->rate.epochs, 100 * t->rate.epochs / t->loss.warmup);
+}
+
 // From the checkpoint if that is wanted and there is one.
 static bool begin(workplace *w, run_log *log, error_line *e) {
     const training *t = w->t;
     char identity[700];
     model_init(w->student, t->seed);
     progress_begin(&w->bar, t->label, t->rate.epochs, loader_batches(w->train), t->quiet);
+    warn_of_warmup(w);
     if (!t->resume) return true;
     if (access(t->checkpoint, F_OK) != 0) {
         progress_line(&w->bar, "%s: no checkpoint %s; from the start", t->label, t->checkpoint);

@@ -1,7 +1,11 @@
 #!/bin/sh
 # run.sh: installs the library into an empty directory and builds a C99 and a C++11 program against
-# it, as a user would with pkg-config: shared and static, and from the flags alone.
+# it, as a user would with pkg-config: shared and static, staged and moved.
 # Environment: MAKE, CC, CXX, PKG_CONFIG.
+#
+# The prefix is no folder that compilers search by themselves: pkg-config leaves those out of its flags (/usr,
+# and what CPATH or C_INCLUDE_PATH name), and whether it looks before or after it adds the stage is a matter
+# of implementation and version.
 set -eu
 cd "$(dirname "$0")/../.."
 MAKE=${MAKE:-make}
@@ -12,6 +16,9 @@ strict='-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror'
 passed=0
 failed=0
 root=$(mktemp -d)
+prefix=/opt/gdkd
+home="$root/stage$prefix"
+unset CPATH C_INCLUDE_PATH CPLUS_INCLUDE_PATH LIBRARY_PATH PKG_CONFIG_PATH
 trap 'rm -rf "$root"' EXIT INT TERM
 
 check() { # NAME COMMAND...
@@ -27,18 +34,36 @@ check() { # NAME COMMAND...
 }
 
 installed() { # FILE: it is there, below the prefix
-    [ -e "$root/stage/usr/$1" ] || { echo "usr/$1 was not installed"; return 1; }
+    [ -e "$home/$1" ] || { echo "$prefix/$1 was not installed"; return 1; }
+}
+
+prefixes() { # nothing is left of what was installed, or built, before
+    grep -qx 'prefix=/usr' "$root/first/usr/lib/pkgconfig/gdkd.pc" &&
+        grep -qx "prefix=$prefix" "$home/lib/pkgconfig/gdkd.pc"
 }
 
 symbols() { # the shared library exports gdkd_ names alone
-    names=$(nm -D --defined-only "$root/stage/usr/lib/libgdkd.so" | awk '$2 != "A" { print $3 }')
+    names=$(nm -D --defined-only "$home/lib/libgdkd.so" | awk '$2 != "A" { print $3 }')
     [ -n "$names" ] && ! echo "$names" | grep -v '^gdkd_'
 }
 
-run() { LD_LIBRARY_PATH="$root/stage/usr/lib" "$root/$1"; }
+needs() { # no run-time dependency but libc, libm, OpenMP's and, in a sanitized build, the sanitizers'
+    names=$(readelf -d "$home/lib/libgdkd.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+    [ -n "$names" ] && ! echo "$names" | grep -v -E '^(libc|libm|libgomp|libomp|libiomp5|libasan|libubsan)\.so|^ld-linux'
+}
+
+run() { LD_LIBRARY_PATH="$home/lib" "$root/$1"; }
+
+moved() { # the folder as a whole, to somewhere else
+    cp -R "$home" "$root/moved"
+    flags=$(env -u PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_LIBDIR="$root/moved/lib/pkgconfig" \
+        "$PKG_CONFIG" --define-variable=prefix="$root/moved" --cflags --libs gdkd)
+    echo "$flags"
+    case $flags in "-I$root/moved/include -L$root/moved/lib -lgdkd"*) ;; *) return 1 ;; esac
+}
 
 removed() {
-    "$MAKE" uninstall DESTDIR="$root/stage" PREFIX=/usr &&
+    "$MAKE" uninstall DESTDIR="$root/stage" PREFIX="$prefix" &&
         [ -z "$(find "$root/stage" ! -type d)" ]
 }
 
@@ -49,17 +74,20 @@ build() { # OUTPUT COMPILER STANDARD SOURCE FLAGS...
     "$compiler" -std="$standard" $strict "tests/consumer/$source" "$@" -o "$root/$out"
 }
 
-check 'make install' "$MAKE" install DESTDIR="$root/stage" PREFIX=/usr
+check 'make install elsewhere' "$MAKE" install DESTDIR="$root/first" PREFIX=/usr
+check 'make install' "$MAKE" install DESTDIR="$root/stage" PREFIX="$prefix"
+check 'each prefix in its gdkd.pc' prefixes
 export PKG_CONFIG_SYSROOT_DIR="$root/stage"
-export PKG_CONFIG_LIBDIR="$root/stage/usr/lib/pkgconfig"
+export PKG_CONFIG_LIBDIR="$home/lib/pkgconfig"
 for file in include/gdkd.h lib/libgdkd.so lib/libgdkd.a lib/pkgconfig/gdkd.pc; do
     check "installed $file" installed "$file"
 done
 check 'exported symbols' symbols
+check 'libraries needed' needs
 check 'pkg-config' "$PKG_CONFIG" --exists --print-errors gdkd
 # shellcheck disable=SC2046 # pkg-config prints words
 shared=$("$PKG_CONFIG" --cflags --libs gdkd || true)
-archive="$("$PKG_CONFIG" --cflags gdkd || true) $root/stage/usr/lib/libgdkd.a $("$PKG_CONFIG" --libs --static gdkd | sed 's/-lgdkd//' || true)"
+archive="$("$PKG_CONFIG" --cflags gdkd || true) $home/lib/libgdkd.a $("$PKG_CONFIG" --libs --static gdkd | sed 's/-lgdkd//' || true)"
 # shellcheck disable=SC2086 # flags are words
 {
     check 'C99, shared: build' build c99 "$CC" c99 consumer.c $shared -lm
@@ -69,6 +97,7 @@ archive="$("$PKG_CONFIG" --cflags gdkd || true) $root/stage/usr/lib/libgdkd.a $(
     check 'C99, static: build' build c99-static "$CC" c99 consumer.c $archive
     check 'C99, static: run' run c99-static
 }
+check 'pkg-config, moved' moved
 check 'make uninstall leaves nothing' removed
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

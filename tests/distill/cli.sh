@@ -1,8 +1,8 @@
 #!/bin/sh
 # cli.sh PROGRAM: gdkd-distill as a user meets it: messages, exit statuses, files. Prints "N passed, M failed".
 # Makes its own data set: idx files of 4 x 4 images, a class for each of 10 brightnesses.
-program=$1
-[ -x "$program" ] || { echo "usage: cli.sh PROGRAM" >&2; exit 2; }
+[ -x "$1" ] || { echo "usage: cli.sh PROGRAM" >&2; exit 2; }
+program=$(realpath "$1")
 folder=$(mktemp -d) || exit 2
 trap 'rm -rf "$folder"' EXIT
 passed=0
@@ -92,6 +92,8 @@ expect 1 'training has diverged' train --data "$data" --model resnet8 --lr 100 -
 check 'a small training' "$program" train --data "$data" --model resnet8 --epochs 1 --out "$folder/t.safetensors"
 check 'its weights' test -s "$folder/t.safetensors"
 check 'its CSV' test "$(wc -l < "$folder/t.csv")" = 2
+(cd "$folder" && "$program" train --data "$data" --model resnet8 --epochs 1 --quiet --out n.safetensors > out)
+check 'the CSV of a name of one letter' test -s "$folder/n.csv"
 "$program" eval --data "$data" --model resnet8 --weights "$folder/t.safetensors" > "$folder/result"
 check 'top1 on a line of its own' grep -qE '^top1 [0-9]+\.[0-9]{2}$' "$folder/result"
 check 'top5 on a line of its own' grep -qE '^top5 [0-9]+\.[0-9]{2}$' "$folder/result"
@@ -122,6 +124,9 @@ check 'the same again' distill --threads 1 --out "$folder/b.safetensors"
 check 'the same weights' cmp "$folder/a.safetensors" "$folder/b.safetensors"
 check 'another seed' distill --seed 2 --out "$folder/b.safetensors"
 if cmp -s "$folder/a.safetensors" "$folder/b.safetensors"; then fail 'another seed gives the same weights'; else pass; fi
+"$program" distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 \
+    --loss dkd --epochs 1 --out "$folder/b.safetensors" > "$folder/out" 2> "$folder/err"
+check 'a warm-up longer than the run is told' grep -q 'the distillation reaches 5 % of its weight' "$folder/err"
 check 'every term in the CSV' grep -qE '^1,0\.05(,[0-9.]+){12}$' "$folder/a.csv"
 
 # --- Comparison ----------------------------------------------------------------------------------
