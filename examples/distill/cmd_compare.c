@@ -94,7 +94,10 @@ static bool test_teacher(comparison *c, error_line *e) {
     free(logits);
     loader_free(images);
     return fine &&
-           (!stop_requested() || error_interrupted(e, "interrupted before the first student"));
+           (!stop_requested() ||
+            error_interrupted(
+                e,
+                "interrupted before the first student: go on with the same command and --resume"));
 }
 
 static bool find_teacher(comparison *c, error_line *e) {

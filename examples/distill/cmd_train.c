@@ -29,7 +29,8 @@ static bool run(const settings *s, const dataset *d, model *teacher, error_line 
     t.checkpoint = checkpoint;
     plan_recipe(&t, s, recipe, sizeof recipe);
     t.recipe = recipe;
-    if (!check_writable(t.out, e) || !check_writable(t.csv, e)) return false;
+    if (!check_writable(t.out, e) || !check_writable(t.csv, e) || !check_writable(t.checkpoint, e))
+        return false;
     run_log log;
     if (!run_log_init(&log, s->epochs, e)) return false;
     const bool fine = training_run(&t, &log, e);

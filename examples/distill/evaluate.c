@@ -15,7 +15,7 @@ int target_rank(const float *logits, int classes, int64_t target) {
 accuracy evaluate(model *m, loader *images, int classes, float *logits, FILE *copy) {
     long top1 = 0, top5 = 0, count = 0;
     const image_batch *b;
-    loader_begin(images, 0);
+    loader_begin(images, 0, 0);
     while (!stop_requested() && (b = loader_next(images))) {
         model_forward(m, b->images, b->count, false, logits);
         for (int i = 0; i < b->count; i++) {

@@ -1,5 +1,7 @@
 #include "training_plan.h"
 
+#include "weights.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -19,13 +21,15 @@ training plan_training(const settings *s, const dataset *d) {
 }
 
 void plan_recipe(const training *t, const settings *s, char *text, size_t size) {
-    char loss[160];
+    char loss[160], teacher[64] = "";
     criterion_describe(&t->loss, loss, sizeof loss);
+    if (t->teacher)
+        snprintf(teacher, sizeof teacher, ", teacher %s %08lx", s->teacher_model,
+                 weights_checksum(t->teacher));
     snprintf(text, size,
              "%zu images, %s (%s), %d epochs, batch %d, lr %g to %g %s, momentum %g, weight decay "
-             "%g, seed %" PRIu64 "%s%s",
+             "%g, seed %" PRIu64 "%s",
              t->data->train.count, loss_names[t->loss.kind], loss, t->rate.epochs, t->batch,
              t->rate.lr, t->rate.lr_min, t->rate.kind == SCHEDULE_COSINE ? "cosine" : "step",
-             t->momentum, t->weight_decay, t->seed, t->teacher ? ", teacher " : "",
-             t->teacher ? s->teacher_model : "");
+             t->momentum, t->weight_decay, t->seed, teacher);
 }

@@ -11,7 +11,7 @@ enum { PLAN_RECIPE = 512 };
 // left to the caller.
 training plan_training(const settings *s, const dataset *d);
 
-// All that the resulting weights depend on, except the teacher's own weights, in one line.
+// All that the resulting weights depend on, in one line: the teacher's weights by a checksum.
 void plan_recipe(const training *t, const settings *s, char *text, size_t size);
 
 #endif
