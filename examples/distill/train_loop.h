@@ -21,7 +21,7 @@ typedef struct {
     uint64_t seed;
     const char *out;        // weights
     const char *csv;        // log
-    const char *checkpoint; // all that it takes to go on; written after every epoch
+    const char *checkpoint; // all that it takes to go on; written after every epoch and on Ctrl-C
     bool resume;            // go on from the checkpoint when it is there
     const char *recipe;     // what the weights depend on, in words; goes into their file
     bool quiet;
