@@ -10,15 +10,20 @@ static error_line e;
 // The calls that bring a file to disk, in their order: the C library's functions are replaced.
 static char calls[64];
 
+static void note(const char *call) {
+    const size_t used = strlen(calls);
+    snprintf(calls + used, sizeof calls - used, " %s", call);
+}
+
 int fsync(int fd) {
     struct stat status;
     ck_assert_int_eq(fstat(fd, &status), 0);
-    strcat(calls, S_ISDIR(status.st_mode) ? " folder" : status.st_size == 5 ? " file" : " part");
+    note(S_ISDIR(status.st_mode) ? "folder" : status.st_size == 5 ? "file" : "part");
     return 0;
 }
 
 int rename(const char *from, const char *to) {
-    strcat(calls, " name");
+    note("name");
     return link(from, to) == 0 ? unlink(from) : -1;
 }
 
