@@ -8,6 +8,7 @@ SUPPORT_OBJ   := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/*.c))
 LIB_TESTS     := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/test_*.c))
 TRAINER_TESTS := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/distill/test_*.c))
 LONG_TESTS    := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/long/test_*.c))
+TRAINER_LONG  := $(filter %_damage %_resume,$(TRAINER_TESTS))
 REPLAY        := $(O)/bin/gdkd-replay
 CASES         := tests/data/reference_cases.txt
 
@@ -50,12 +51,13 @@ all: $(REPLAY)
 
 check: $(LIB_TESTS) $(TRAINER_TESTS) $(REPLAY) $(O)/bin/gdkd-distill ## Build and run the tests
 	@mk/run-tests.sh 'tests/replay/run.sh $(REPLAY) $(CASES)' 'tests/distill/cli.sh $(O)/bin/gdkd-distill' \
+	                 'tests/distill/bad_input.sh $(O)/bin/gdkd-distill' 'tests/distill/kill.sh $(O)/bin/gdkd-distill' \
 	                 $(TRAINER_TESTS) $(LIB_TESTS)
 
-check-long: $(LIB_TESTS) $(LONG_TESTS) ## The random tests ten times as long, exp over every float
-	@GDKD_TEST_LONG=1 mk/run-tests.sh $(LIB_TESTS) $(LONG_TESTS)
+check-long: $(LIB_TESTS) $(TRAINER_LONG) $(LONG_TESTS) $(O)/bin/gdkd-distill ## Random tests ten times as long, exp of every float
+	@GDKD_TEST_LONG=1 mk/run-tests.sh 'tests/distill/kill.sh $(O)/bin/gdkd-distill 50' $(TRAINER_LONG) $(LIB_TESTS) $(LONG_TESTS)
 
-# Against PyTorch, where it is installed; no part of `make check`.
+# Against PyTorch, where it is installed; no part of `make check`. PYTORCH_ARGS: tests/pytorch/README.md.
 $(O)/obj/tests/pytorch/step.o: tests/pytorch/step.c $(O)/flags
 	$(call cc,-D_POSIX_C_SOURCE=200809L -Iexamples/distill)
 
@@ -65,4 +67,4 @@ $(O)/tests/pytorch/step: $(O)/obj/tests/pytorch/step.o $(TRAINER_LIB) $(O)/lib/l
 
 .PHONY: check-pytorch
 check-pytorch: $(O)/tests/pytorch/step $(O)/bin/gdkd-distill ## Compare the networks with PyTorch's (apt install python3-torch)
-	@/usr/bin/python3 tests/pytorch/compare_model.py --build $(O)
+	@/usr/bin/python3 tests/pytorch/compare_model.py --build $(O) $(PYTORCH_ARGS)

@@ -30,14 +30,14 @@ static bool find_file(char *path, size_t size, const char *directory, const char
     return error_set(e, "%s/%s is not there, nor %s.gz", directory, name, name);
 }
 
-bool byte_file_exists(const char *directory, const char *name) {
+bool byte_file_missing(const char *directory, const char *name) {
     char path[PATH_MAX];
     struct stat status;
     for (int zipped = 0; zipped < 2; zipped++) {
         snprintf(path, sizeof path, "%s/%s%s", directory, name, zipped ? ".gz" : "");
-        if (stat(path, &status) == 0) return true;
+        if (stat(path, &status) == 0 || errno != ENOENT) return false;
     }
-    return false;
+    return true;
 }
 
 byte_file *byte_file_open(const char *directory, const char *name, error_line *e) {
@@ -78,9 +78,10 @@ static long long read_some(byte_file *file, void *buffer, size_t bytes, error_li
         const size_t rest = bytes - done;
         const unsigned part = rest < (1U << 30) ? (unsigned)rest : 1U << 30;
         const int got = gzread(file->stream, (char *)buffer + done, part);
-        if (got < 0) {
-            int code;
-            const char *text = gzerror(file->stream, &code);
+        // A file that is cut off gives what is there, and then an end with this code.
+        int code = Z_OK;
+        const char *text = got <= 0 ? gzerror(file->stream, &code) : NULL;
+        if (got < 0 || code == Z_BUF_ERROR) {
             // zlib's own sentence begins with the path.
             error_set(e, "%s is damaged: %s", file->path,
                       code == Z_ERRNO       ? strerror(errno)

@@ -1,5 +1,6 @@
-// The file is a safetensors file: the state_dict, "momentum.NAME" for each parameter, and "log", a
-// row of float64 for each epoch.
+// The file is a safetensors file: the state_dict, "momentum.NAME" for each parameter, "log", a row
+// of float64 for each finished epoch, and "begun", the sums of the next one. A checksum of the data
+// stands in the header: numbers that are damaged are still numbers, and would train on.
 #include "checkpoint.h"
 
 #include "safetensors.h"
@@ -8,8 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORD = sizeof(epoch_record) / sizeof(double), NAME = 64 };
+enum {
+    RECORD = sizeof(epoch_record) / sizeof(double),
+    TALLY = sizeof(epoch_tally) / sizeof(double),
+    NAME = 64,
+    CHECKSUM = 9, // 8 hexadecimal digits
+};
 _Static_assert(sizeof(epoch_record) == RECORD * sizeof(double), "a record is doubles only");
+_Static_assert(sizeof(epoch_tally) == TALLY * sizeof(double), "a tally is doubles only");
+static const char version[] = "2";
 
 // What a checkpoint consists of, pointing into model and log: for each part the entry's shape and
 // where the data lives.
@@ -34,11 +42,12 @@ static void add_part(parts *p, const char *prefix, const tensor *t, const char *
     p->places[p->count++] = place;
 }
 
-static bool parts_make(parts *p, const model *m, const run_log *log, error_line *e) {
+static bool parts_make(parts *p, const model *m, run_log *log, error_line *e) {
     const tensor *tensors;
-    const size_t count = model_tensors(m, &tensors), room = 2 * count + 1;
+    const size_t count = model_tensors(m, &tensors), room = 2 * count + 2;
     const tensor records = {
         "", 2, {(size_t)log->count, RECORD}, (size_t)log->count * RECORD, NULL, NULL, NULL, NULL};
+    const tensor begun = {"", 1, {TALLY}, TALLY, NULL, NULL, NULL, NULL};
     p->count = 0;
     p->entries = calloc(room, sizeof *p->entries);
     p->places = calloc(room, sizeof *p->places);
@@ -52,6 +61,7 @@ static bool parts_make(parts *p, const model *m, const run_log *log, error_line 
         if (t->momentum) add_part(p, "momentum.", t, "F32", bytes, t->momentum);
     }
     add_part(p, "log", &records, "F64", records.count * sizeof(double), log->epochs);
+    add_part(p, "begun", &begun, "F64", sizeof log->begun, &log->begun);
     return true;
 }
 
@@ -61,14 +71,21 @@ static void parts_free(parts *p) {
     free(p->names);
 }
 
-bool checkpoint_save(const model *m, const run_log *log, const char *recipe, const char *path,
+static void print_checksum(const safetensors *file, char text[CHECKSUM]) {
+    snprintf(text, CHECKSUM, "%08lx", safetensors_checksum(file));
+}
+
+bool checkpoint_save(const model *m, run_log *log, const char *recipe, const char *path,
                      error_line *e) {
-    const safetensors_note notes[] = {{"checkpoint", "1"}, {"training", recipe}};
+    char checksum[CHECKSUM];
+    const safetensors_note notes[] = {
+        {"checkpoint", version}, {"training", recipe}, {"crc32", checksum}};
     parts p;
     bool fine = parts_make(&p, m, log, e);
     if (fine) {
         const safetensors file = {
-            .count = p.count, .entries = p.entries, .notes = 2, .metadata = notes};
+            .count = p.count, .entries = p.entries, .notes = 3, .metadata = notes};
+        print_checksum(&file, checksum);
         fine = safetensors_write(&file, path, e);
     }
     parts_free(&p);
@@ -77,25 +94,30 @@ bool checkpoint_save(const model *m, const run_log *log, const char *recipe, con
 
 // --- Loading -------------------------------------------------------------------------------------
 
-static bool check_recipe(const safetensors *file, const char *recipe, const char *path,
-                         error_line *e) {
-    const char *version = safetensors_metadata(file, "checkpoint");
+static bool check_notes(const safetensors *file, const char *recipe, const char *path,
+                        error_line *e) {
+    char checksum[CHECKSUM];
+    const char *form = safetensors_metadata(file, "checkpoint");
     const char *found = safetensors_metadata(file, "training");
-    if (!version || strcmp(version, "1") != 0 || !found)
-        return error_set(e, "%s is not a checkpoint", path);
-    return strcmp(found, recipe) == 0 ||
-           error_set(e,
-                     "%s belongs to another run (%s); remove it, or go on without --resume, or "
-                     "with that run's options",
-                     path, found);
+    const char *sum = safetensors_metadata(file, "crc32");
+    if (!form || strcmp(form, version) != 0 || !found || !sum)
+        return error_set(e, "%s is not a checkpoint of this version", path);
+    if (strcmp(found, recipe) != 0)
+        return error_set(e,
+                         "%s belongs to another run (%s); remove it, or go on without --resume, or "
+                         "with that run's options",
+                         path, found);
+    print_checksum(file, checksum);
+    return strcmp(sum, checksum) == 0 ||
+           error_set(e, "%s is damaged: its checksum is %s, its data's is %s", path, sum, checksum);
 }
 
-// The epochs that the log of the file holds, or 0.
+// The epochs that the log of the file holds, or -1.
 static int log_rows(const safetensors *file, int room) {
     const safetensors_entry *log = safetensors_find(file, "log");
     if (!log || strcmp(log->dtype, "F64") != 0 || log->dims != 2 || log->shape[1] != RECORD ||
-        log->shape[0] < 1 || log->shape[0] > (size_t)room)
-        return 0;
+        log->shape[0] > (size_t)room)
+        return -1;
     return (int)log->shape[0];
 }
 
@@ -118,9 +140,9 @@ bool checkpoint_load(model *m, run_log *log, const char *recipe, const char *pat
     safetensors file;
     parts p = {0};
     if (!safetensors_read(&file, path, e)) return false;
-    bool fine = check_recipe(&file, recipe, path, e);
+    bool fine = check_notes(&file, recipe, path, e);
     const int epochs = log_rows(&file, log->room);
-    if (fine && !epochs) fine = error_set(e, "%s is damaged: its log cannot be used", path);
+    if (fine && epochs < 0) fine = error_set(e, "%s is damaged: its log cannot be used", path);
     if (fine) log->count = epochs;
     fine = fine && parts_make(&p, m, log, e) && copy_parts(&p, &file, path, e);
     if (!fine) log->count = 0;

@@ -1,4 +1,5 @@
-// A run that can go on where it was stopped: weights, momentum and log after an epoch, in one file.
+// A run that can go on where it was stopped: weights, momentum and log, in one file, after an epoch
+// or in the middle of one (log->begun).
 // Random numbers need no state of their own: those of an epoch depend on its number and the seed
 // alone (keyed_random.h).
 #ifndef DISTILL_CHECKPOINT_H
@@ -8,10 +9,10 @@
 #include "run_log.h"
 
 // `recipe` says what the run's results depend on; a checkpoint of another recipe is refused.
-bool checkpoint_save(const model *m, const run_log *log, const char *recipe, const char *path,
+bool checkpoint_save(const model *m, run_log *log, const char *recipe, const char *path,
                      error_line *e);
 
-// Puts model and log back to where they were after log->count epochs.
+// Puts model and log back to where they were. Log and model are as before when it fails.
 bool checkpoint_load(model *m, run_log *log, const char *recipe, const char *path, error_line *e);
 
 #endif

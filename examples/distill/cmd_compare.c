@@ -1,7 +1,6 @@
 // compare: one teacher, a student for each loss and seed, a table and a report.
 #include "commands.h"
 #include "compare_list.h"
-#include "evaluate.h"
 #include "report.h"
 #include "safe_file.h"
 #include "summary.h"
@@ -85,15 +84,6 @@ static bool train_teacher(const comparison *c, error_line *e) {
     return fine;
 }
 
-static bool test_teacher(comparison *c, error_line *e) {
-    if (evaluate_alone(c->teacher, &c->data, DATASET_TEST, c->s->batch, c->teacher_files.logits,
-                       &c->teacher_accuracy, e))
-        return true;
-    return e->status == EXIT_INTERRUPTED
-               ? error_interrupted(e, "interrupted before the first student")
-               : false;
-}
-
 static bool find_teacher(comparison *c, error_line *e) {
     char stem[PATH_MAX];
     const settings *s = c->s;
@@ -105,7 +95,8 @@ static bool find_teacher(comparison *c, error_line *e) {
     const char *weights = s->teacher ? s->teacher : c->teacher_files.weights;
     c->teacher = model_for(s->teacher_model, &c->data, &c->data.train, s->batch, false, e);
     return c->teacher && weights_load(c->teacher, s->teacher_model, weights, e) &&
-           test_teacher(c, e);
+           plan_test_teacher(c->teacher, &c->data, s->batch, c->teacher_files.logits,
+                             &c->teacher_accuracy, e);
 }
 
 // --- The students --------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 // train and distill: one run, one file of weights.
 #include "commands.h"
-#include "evaluate.h"
 #include "safe_file.h"
 #include "training_plan.h"
 #include "weights.h"
@@ -48,10 +47,10 @@ static bool run(const settings *s, const dataset *d, const teacher *from, error_
     plan_facts(&t, s, &files, loss_names[s->loss.kind], from->network ? s->teacher_model : NULL,
                &facts);
     if (!check_writable(t.out, e) || !check_writable(t.csv, e) ||
-        !plan_write_config(s, d, files.config, e))
+        !check_writable(t.checkpoint, e) || !plan_write_config(s, d, files.config, e))
         return false;
     if (from->network &&
-        !evaluate_alone(from->network, d, DATASET_TEST, s->batch, files.teacher_logits, &unused, e))
+        !plan_test_teacher(from->network, d, s->batch, files.teacher_logits, &unused, e))
         return false;
     run_log log;
     if (!run_log_init(&log, s->epochs, e)) return false;

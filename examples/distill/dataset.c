@@ -3,6 +3,7 @@
 #include "byte_file.h"
 #include "class_names.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,10 +135,11 @@ static const source *find_source(const char *name, size_t length) {
 static bool read_part(const source *s, image_set *set, const char *directory, bool train,
                       size_t limit, error_line *e) {
     struct stat status;
-    if (stat(directory, &status) != 0)
-        return error_set(e, "no data set %s in %s: there is no such folder; %s", s->name, directory,
-                         s->advice);
-    if (!byte_file_exists(directory, s->first[train]))
+    errno = ENOTDIR; // for a file in the folder's place
+    if (stat(directory, &status) != 0 || !S_ISDIR(status.st_mode))
+        return error_set(e, "no data set %s in %s: %s; %s", s->name, directory,
+                         errno == ENOENT ? "there is no such folder" : strerror(errno), s->advice);
+    if (byte_file_missing(directory, s->first[train]))
         return error_set(e, "no data set %s in %s: %s is not there, nor %s.gz; %s", s->name,
                          directory, s->first[train], s->first[train], s->advice);
     return s->read(set, directory, train, limit, e);

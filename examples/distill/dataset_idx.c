@@ -39,10 +39,12 @@ static bool read_images(image_set *set, byte_file *file, size_t limit, uint32_t 
     set->height = (int)sizes[1];
     set->width = (int)sizes[2];
     *in_file = sizes[0];
-    if (!image_set_grow(set, count, e) ||
-        !byte_file_read(file, set->pixels, count * image_bytes(set), "the images", e))
-        return false;
-    set->count = count;
+    // One by one: memory is only asked for what is there, whatever the header says.
+    for (; set->count < count; set->count++)
+        if (!image_set_grow(set, 1, e) ||
+            !byte_file_read(file, set->pixels + set->count * image_bytes(set), image_bytes(set),
+                            "an image", e))
+            return false;
     return count < sizes[0] || byte_file_at_end(file, e);
 }
 

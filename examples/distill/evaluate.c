@@ -24,7 +24,7 @@ typedef struct {
 static bool count_images(model *m, loader *images, int classes, float *logits, FILE *copy,
                          tally *sum) {
     const image_batch *b;
-    loader_begin(images, 0);
+    loader_begin(images, 0, 0);
     while (!stop_requested() && (b = loader_next(images))) {
         model_forward(m, b->images, b->count, false, logits);
         for (int i = 0; i < b->count; i++) {

@@ -17,6 +17,7 @@ struct loader {
     normalisation norm;
 
     int epoch;
+    int first;     // batch that is wanted
     size_t *order; // of the images in this epoch
     int batches;   // of an epoch
 
@@ -102,7 +103,7 @@ static void fill_batch(const loader *l, int number, image_batch *b) {
 
 static void *produce(void *argument) {
     loader *l = argument;
-    for (int number = 0; number < l->batches; number++) {
+    for (int number = l->first; number < l->batches; number++) {
         pthread_mutex_lock(&l->lock);
         // The slot to be filled is free once the batch after the one that was in it has been taken:
         // the consumer may look at batch `taken - 1` until it asks for the next.
@@ -129,10 +130,10 @@ static void stop_producer(loader *l) {
     l->running = false;
 }
 
-void loader_begin(loader *l, int epoch) {
+void loader_begin(loader *l, int epoch, int done) {
     stop_producer(l);
     l->epoch = epoch;
-    l->made = l->taken = 0;
+    l->first = l->made = l->taken = done;
     l->stop = false;
     shuffle(l);
     l->running = pthread_create(&l->thread, NULL, produce, l) == 0;

@@ -116,7 +116,7 @@ int main(int argc, char **argv) {
     threads_wait_passively(argv);
     bool fine = run(argc, argv, &e);
     // Results that did not reach their file (a full disk, a closed pipe) are a failure too.
-    if (fflush(stdout) != 0 && fine)
+    if ((fflush(stdout) != 0 || ferror(stdout)) && fine)
         fine = error_set(&e, "the results could not be written to stdout");
     if (fine) return 0;
     fprintf(stderr, "gdkd-distill: %s\n", e.text);

@@ -13,9 +13,17 @@ typedef struct {
     double library_share;         // of the training's seconds spent in libgdkd
 } epoch_record;
 
+// An epoch that is not finished: sums over its first `batches` batches. All 0 between epochs.
+typedef struct {
+    double batches, images, right; // whole numbers
+    double terms[TERMS];
+    double seconds, library_seconds;
+} epoch_tally;
+
 typedef struct {
     int count, room;
     epoch_record *epochs; // epochs[i] is epoch i + 1
+    epoch_tally begun;    // epoch count + 1
 } run_log;
 
 bool run_log_init(run_log *log, int epochs, error_line *e);

@@ -1,10 +1,30 @@
 #include "safe_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+// An empty file under one name for every process, so that what a killed one left is used again and
+// does not pile up; the lock keeps two that live apart. -1 and errno on failure.
+static int open_part(const char *path) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat ours, named;
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) return -1;
+    // Some file systems know no locks: no reason not to write. The name may have gone to another
+    // file between open and lock: then the writer before us has just renamed it.
+    const bool busy = fcntl(fd, F_SETLK, &lock) != 0 && (errno == EACCES || errno == EAGAIN);
+    const bool same = !busy && fstat(fd, &ours) == 0 && stat(path, &named) == 0 &&
+                      ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+    if (same && ftruncate(fd, 0) == 0) return fd;
+    const int reason = same ? errno : EBUSY;
+    close(fd);
+    errno = reason;
+    return -1;
+}
 
 bool safe_file_begin(safe_file *file, const char *path, error_line *e) {
     struct stat status;
@@ -14,36 +34,51 @@ bool safe_file_begin(safe_file *file, const char *path, error_line *e) {
         return error_set(e, "%s is not a regular file; name another", path);
     const int room = (int)sizeof file->temporary;
     snprintf(file->path, sizeof file->path, "%s", path);
-    if (snprintf(file->temporary, sizeof file->temporary, "%s.part%ld", path, (long)getpid()) >=
-        room)
+    if (snprintf(file->temporary, sizeof file->temporary, "%s.part", path) >= room)
         return error_set(e, "%s: the path is too long", path);
-    file->stream = fopen(file->temporary, "wb");
+    const int fd = open_part(file->temporary);
+    if (fd < 0 && errno == EBUSY)
+        return error_set(e, "%s is being written by another program", path);
+    if (fd >= 0) file->stream = fdopen(fd, "wb");
     return file->stream || error_set(e, "%s cannot be written: %s", path, strerror(errno));
 }
 
-bool safe_file_commit(safe_file *file, error_line *e) {
-    // fflush and fclose report what buffered writes could not do, a full disk for one.
-    errno = 0;
-    bool written = fflush(file->stream) == 0 && !ferror(file->stream);
-    int reason = errno;
-    if (fclose(file->stream) != 0 && written) {
-        written = false;
-        reason = errno;
-    }
-    if (written && rename(file->temporary, file->path) == 0) {
-        file->stream = NULL;
-        return true;
-    }
-    if (written) reason = errno;
-    file->stream = NULL;
-    unlink(file->temporary);
-    return error_set(e, "%s cannot be written: %s", file->path, strerror(reason ? reason : EIO));
+// The new name is on disk only when the folder is. What cannot be done here (a folder that may not
+// be read) costs the promise after a power cut, not the file.
+static void sync_folder(const char *path) {
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const int length = slash ? (int)(slash - path) + 1 : 1;
+    snprintf(folder, sizeof folder, "%.*s", length, slash ? path : ".");
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    fsync(fd);
+    close(fd);
 }
 
+// Content before name: after a power cut there is the old file or the new one. fflush and fsync
+// report what buffered writes could not do, a full disk for one.
+bool safe_file_commit(safe_file *file, error_line *e) {
+    const bool broken = ferror(file->stream) != 0;
+    errno = 0;
+    if (broken) fputc(0, file->stream); // fails again, and says why
+    if (fflush(file->stream) != 0 || broken || fsync(fileno(file->stream)) != 0 ||
+        rename(file->temporary, file->path) != 0) {
+        const int reason = errno ? errno : EIO;
+        safe_file_abandon(file);
+        return error_set(e, "%s cannot be written: %s", file->path, strerror(reason));
+    }
+    fclose(file->stream); // everything is on disk; ends the lock
+    file->stream = NULL;
+    sync_folder(file->path);
+    return true;
+}
+
+// Removed while it is still locked: the next one to write makes its own.
 void safe_file_abandon(safe_file *file) {
     if (!file->stream) return;
-    fclose(file->stream);
     unlink(file->temporary);
+    fclose(file->stream);
     file->stream = NULL;
 }
 

@@ -1,5 +1,5 @@
-// Whole files: read in one go, and written to a temporary name beside the final one and renamed, so
-// that nobody ever sees half a file.
+// Whole files: read in one go, and written to a temporary name beside the final one (FILE.part),
+// brought to disk and renamed, so that nobody ever sees half a file, also after a power cut.
 #ifndef DISTILL_SAFE_FILE_H
 #define DISTILL_SAFE_FILE_H
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "the data of the format is little-endian");
@@ -48,6 +49,13 @@ const char *safetensors_metadata(const safetensors *s, const char *key) {
     for (size_t i = 0; i < s->notes; i++)
         if (strcmp(s->metadata[i].key, key) == 0) return s->metadata[i].value;
     return NULL;
+}
+
+unsigned long safetensors_checksum(const safetensors *s) {
+    unsigned long sum = crc32_z(0, NULL, 0);
+    for (size_t i = 0; i < s->count; i++)
+        sum = crc32_z(sum, s->entries[i].data, s->entries[i].bytes);
+    return sum;
 }
 
 // --- Reading -------------------------------------------------------------------------------------

@@ -45,6 +45,9 @@ const safetensors_entry *safetensors_find(const safetensors *s, const char *name
 const char *safetensors_metadata(const safetensors *s,
                                  const char *key); // NULL when it is not there
 
+// CRC-32 over all data, in the order of the entries.
+unsigned long safetensors_checksum(const safetensors *s);
+
 // "F32 [16, 3, 3, 3]", for messages.
 void safetensors_describe(const char *dtype, int dims, const size_t *shape, char *text,
                           size_t size);

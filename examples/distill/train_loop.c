@@ -8,7 +8,7 @@
 #include "stop.h"
 #include "weights.h"
 
-#include <math.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -22,13 +22,6 @@ typedef struct {
     float *logits, *teacher_logits, *grad; // [batch][classes]; the teacher's may be float16
     progress bar;
 } workplace;
-
-// Sums over the images of an epoch.
-typedef struct {
-    double terms[TERMS];
-    long right, images;
-    double library_seconds;
-} tally;
 
 model *model_for(const char *name, const dataset *d, const image_set *images, int max_batch,
                  bool learns, error_line *e) {
@@ -65,7 +58,7 @@ static const void *ask_teacher(workplace *w, const image_batch *b) {
     return t->teacher_logits || t->teacher ? w->teacher_logits : NULL;
 }
 
-static bool train_batch(workplace *w, const image_batch *b, int epoch, double lr, tally *sum,
+static bool train_batch(workplace *w, const image_batch *b, int epoch, double lr, epoch_tally *sum,
                         error_line *e) {
     const training *t = w->t;
     const int classes = t->data->classes;
@@ -83,26 +76,34 @@ static bool train_batch(workplace *w, const image_batch *b, int epoch, double lr
     for (int i = 0; i < b->count; i++)
         sum->right += target_rank(w->logits + (ptrdiff_t)i * classes, classes, b->labels[i]) == 0;
     sum->images += b->count;
+    sum->batches++;
     return true;
 }
 
-// False with EXIT_INTERRUPTED when a stop was requested.
-static bool train_epoch(workplace *w, int epoch, epoch_record *record, error_line *e) {
-    tally sum = {0};
+// From the batch that *sum stands at. False with EXIT_INTERRUPTED when a stop was requested.
+static bool train_batches(workplace *w, int epoch, double lr, epoch_tally *sum, error_line *e) {
     const image_batch *b;
+    loader_begin(w->train, epoch, (int)sum->batches);
+    while ((b = loader_next(w->train))) {
+        if (stop_requested()) return error_interrupted(e, "interrupted");
+        if (!train_batch(w, b, epoch, lr, sum, e)) return false;
+        progress_update(&w->bar, epoch, (int)sum->batches, sum->terms[TERM_TOTAL] / sum->images,
+                        100 * sum->right / sum->images);
+    }
+    return true;
+}
+
+static bool train_epoch(workplace *w, int epoch, epoch_record *record, epoch_tally *sum,
+                        error_line *e) {
     const double begun = clock_seconds();
     record->lr = schedule_lr(&w->t->rate, epoch);
-    loader_begin(w->train, epoch);
-    for (int done = 1; (b = loader_next(w->train)); done++) {
-        if (stop_requested()) return error_interrupted(e, "interrupted");
-        if (!train_batch(w, b, epoch, record->lr, &sum, e)) return false;
-        progress_update(&w->bar, epoch, done, sum.terms[TERM_TOTAL] / (double)sum.images,
-                        100.0 * (double)sum.right / (double)sum.images);
-    }
-    record->seconds = clock_seconds() - begun;
-    for (int i = 0; i < TERMS; i++) record->terms[i] = sum.terms[i] / (double)sum.images;
-    record->train_top1 = 100.0 * (double)sum.right / (double)sum.images;
-    record->library_share = sum.library_seconds / record->seconds;
+    const bool fine = train_batches(w, epoch, record->lr, sum, e);
+    sum->seconds += clock_seconds() - begun;
+    if (!fine) return false;
+    record->seconds = sum->seconds;
+    for (int i = 0; i < TERMS; i++) record->terms[i] = sum->terms[i] / sum->images;
+    record->train_top1 = 100 * sum->right / sum->images;
+    record->library_share = sum->library_seconds / record->seconds;
     return true;
 }
 
@@ -120,7 +121,7 @@ static bool test_epoch(workplace *w, int epoch, epoch_record *record, error_line
 
 // The checkpoint comes last: what it promises is on disk. After a crash between the files,
 // --resume writes them again.
-static bool save_epoch(const workplace *w, const run_log *log, error_line *e) {
+static bool save_epoch(const workplace *w, run_log *log, error_line *e) {
     const training *t = w->t;
     char classes[16], fingerprint[700], identity[700];
     identify(t, identity, sizeof identity);
@@ -209,9 +210,13 @@ static bool begin(workplace *w, run_log *log, error_line *e) {
     }
     identify(t, identity, sizeof identity);
     if (!checkpoint_load(w->student, log, identity, t->checkpoint, e)) return false;
+    if (!(log->begun.batches >= 0 && log->begun.batches <= loader_batches(w->train)))
+        return error_set(e, "%s does not fit this run: %g batches of %d", t->checkpoint,
+                         log->begun.batches, loader_batches(w->train));
     w->bar.resumed = log->count;
-    progress_line(&w->bar, "%s: epochs 1 to %d are in %s", t->label, log->count, t->checkpoint);
-    return save_epoch(w, log, e);
+    progress_line(&w->bar, "%s: %d of %d epochs and %.0f batches are in %s", t->label, log->count,
+                  t->rate.epochs, log->begun.batches, t->checkpoint);
+    return log->begun.batches > 0 || save_epoch(w, log, e);
 }
 
 static bool run_epochs(workplace *w, run_log *log, error_line *e) {
@@ -219,27 +224,38 @@ static bool run_epochs(workplace *w, run_log *log, error_line *e) {
     if (!begin(w, log, e)) return false;
     for (int epoch = log->count + 1; epoch <= t->rate.epochs; epoch++) {
         epoch_record *record = &log->epochs[epoch - 1];
-        if (!train_epoch(w, epoch, record, e) || !check_epoch(w, epoch, e) ||
+        if (!train_epoch(w, epoch, record, &log->begun, e) || !check_epoch(w, epoch, e) ||
             !test_epoch(w, epoch, record, e))
             return false;
         log->count = epoch;
+        log->begun = (epoch_tally){0};
         if (!save_epoch(w, log, e)) return false;
         report_epoch(w, log);
     }
     return true;
 }
 
+// Keeps the begun epoch too, and says how to go on.
+static bool interrupted(const workplace *w, run_log *log, error_line *e) {
+    const training *t = w->t;
+    char identity[700], finished[PATH_MAX + 64] = "";
+    identify(t, identity, sizeof identity);
+    if (!checkpoint_save(w->student, log, identity, t->checkpoint, e)) return false;
+    if (log->count)
+        snprintf(finished, sizeof finished, "the weights after epoch %d are in %s; ", log->count,
+                 t->out);
+    return error_interrupted(e,
+                             "interrupted in epoch %d of %s after %.0f of %d batches: %sgo on "
+                             "with the same command and --resume",
+                             log->count + 1, t->label, log->begun.batches, loader_batches(w->train),
+                             finished);
+}
+
 bool training_run(const training *t, run_log *log, error_line *e) {
     workplace w = {.t = t};
     const bool fine = furnish(&w, e) && run_epochs(&w, log, e);
     progress_end(&w.bar);
+    if (!fine && e->status == EXIT_INTERRUPTED) interrupted(&w, log, e);
     clear_out(&w);
-    if (fine || e->status != EXIT_INTERRUPTED) return fine;
-    if (log->count == 0)
-        return error_interrupted(
-            e, "interrupted in the first epoch of %s: nothing was written to %s", t->label, t->out);
-    return error_interrupted(e,
-                             "interrupted in epoch %d of %s: the weights after epoch %d are in %s; "
-                             "--resume goes on from there",
-                             log->count + 1, t->label, log->count, t->out);
+    return fine;
 }

@@ -25,7 +25,7 @@ typedef struct {
     uint64_t seed;
     const char *out;         // weights
     const char *csv;         // log
-    const char *checkpoint;  // all that it takes to go on; written after every epoch
+    const char *checkpoint;  // all that it takes to go on; written after every epoch and on Ctrl-C
     const char *test_logits; // the student's, .npy; NULL: not wanted
     const run_facts *facts;  // for a later report, into facts_file; NULL: not wanted
     const char *facts_file;

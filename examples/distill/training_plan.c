@@ -1,6 +1,7 @@
 #include "training_plan.h"
 
 #include "option_file.h"
+#include "weights.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
@@ -26,6 +27,16 @@ bool plan_data(const settings *s, unsigned parts, dataset *d, error_line *e) {
     return dataset_open(d, s->data, parts, (size_t)s->limit, s->image_size, e);
 }
 
+bool plan_test_teacher(model *teacher, const dataset *d, int batch, const char *npy,
+                       accuracy *result, error_line *e) {
+    if (evaluate_alone(teacher, d, DATASET_TEST, batch, npy, result, e)) return true;
+    return e->status == EXIT_INTERRUPTED
+               ? error_interrupted(
+                     e,
+                     "interrupted in the teacher's test: go on with the same command and --resume")
+               : false;
+}
+
 training plan_training(const settings *s, const dataset *d) {
     training t = {.data = d,
                   .model = s->model,
@@ -47,7 +58,7 @@ static void describe_teacher(const training *t, const settings *s, char *text, s
     if (t->teacher_logits)
         snprintf(text, size, ", teacher logits (checksum %08lx)", t->teacher_logits->checksum);
     else if (t->teacher)
-        snprintf(text, size, ", teacher %s", s->teacher_model);
+        snprintf(text, size, ", teacher %s %08lx", s->teacher_model, weights_checksum(t->teacher));
 }
 
 void plan_recipe(const training *t, const settings *s, char *text, size_t size) {

@@ -2,6 +2,7 @@
 #ifndef DISTILL_TRAINING_PLAN_H
 #define DISTILL_TRAINING_PLAN_H
 
+#include "evaluate.h"
 #include "settings.h"
 #include "train_loop.h"
 
@@ -25,11 +26,15 @@ typedef struct {
 
 bool plan_files(run_files *f, const char *stem, error_line *e);
 
+// A teacher's accuracy, and its logits into a file, before its students learn from it.
+bool plan_test_teacher(model *teacher, const dataset *d, int batch, const char *npy,
+                       accuracy *result, error_line *e);
+
 // A run of s->model with s->loss, its defaults filled in; label, teacher, the files and recipe are
 // left to the caller.
 training plan_training(const settings *s, const dataset *d);
 
-// All that the resulting weights depend on, except the teacher's own weights, in one line.
+// All that the resulting weights depend on, in one line: the teacher's weights by a checksum.
 void plan_recipe(const training *t, const settings *s, char *text, size_t size);
 
 // Writes every option with its value, and in "about" what else the results depend on: a file for

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 static const char *tensor_dtype(const tensor *t) {
     return t->steps ? "I64" : "F32";
@@ -96,14 +97,15 @@ static bool explain_misfit(const model *m, const char *name, const char *path, c
 static bool check_values(const safetensors *s, const char *path, error_line *e) {
     for (size_t i = 0; i < s->count; i++) {
         const safetensors_entry *t = &s->entries[i];
+        const bool variance = strstr(t->name, "running_var") != NULL;
         if (strcmp(t->dtype, "F32") != 0) continue;
         for (size_t j = 0; j < t->count; j++) {
             float value; // the file does not promise alignment
             memcpy(&value, (const char *)t->data + j * sizeof value, sizeof value);
-            if (!isfinite(value))
-                return error_set(e,
-                                 "%s: tensor %s holds %f at element %zu; expected finite numbers",
-                                 path, t->name, (double)value, j);
+            if (!isfinite(value) || (variance && value < 0))
+                return error_set(e, "%s: tensor %s holds %g at element %zu; expected %s numbers",
+                                 path, t->name, (double)value, j,
+                                 variance ? "finite, not negative" : "finite");
         }
     }
     return true;
@@ -130,6 +132,15 @@ const char *weights_nonfinite(const model *m) {
         for (size_t j = 0; tensors[i].data && j < tensors[i].count; j++)
             if (!isfinite(tensors[i].data[j])) return tensors[i].name;
     return NULL;
+}
+
+unsigned long weights_checksum(const model *m) {
+    const tensor *tensors;
+    const size_t count = model_tensors(m, &tensors);
+    unsigned long sum = crc32_z(0, NULL, 0);
+    for (size_t i = 0; i < count; i++)
+        sum = crc32_z(sum, tensor_data(&tensors[i]), tensor_bytes(&tensors[i]));
+    return sum;
 }
 
 bool weights_save(const model *m, const char *path, const safetensors_note *notes, size_t count,

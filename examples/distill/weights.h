@@ -15,6 +15,9 @@ bool weights_load(model *m, const char *name, const char *path, error_line *e);
 // The name of a tensor that holds a NaN or an infinity, or NULL.
 const char *weights_nonfinite(const model *m);
 
+// CRC-32 of all tensors: it tells apart two sets of weights of the same network.
+unsigned long weights_checksum(const model *m);
+
 // Writes the state_dict and notes about it.
 bool weights_save(const model *m, const char *path, const safetensors_note *notes, size_t count,
                   error_line *e);

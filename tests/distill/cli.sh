@@ -1,68 +1,7 @@
 #!/bin/sh
 # cli.sh PROGRAM: gdkd-distill as a user meets it: messages, exit statuses, files. Prints "N passed, M failed".
-# Makes its own data set: idx files of 4 x 4 images, a class for each of 10 brightnesses.
-[ -x "$1" ] || { echo "usage: cli.sh PROGRAM" >&2; exit 2; }
-program=$(realpath "$1")
-folder=$(mktemp -d) || exit 2
-trap 'rm -rf "$folder"' EXIT
-passed=0
-failed=0
-
-pass() { passed=$((passed + 1)); }
-fail() {
-    failed=$((failed + 1))
-    echo "FAILED: $1" >&2
-}
-
-# expect STATUS WORDS COMMAND...: its exit status, and that stderr is one line with these words.
-expect() {
-    wanted=$1 words=$2
-    shift 2
-    "$program" "$@" > "$folder/out" 2> "$folder/err"
-    status=$?
-    if [ "$status" != "$wanted" ]; then
-        fail "$* ended with $status, not $wanted: $(cat "$folder/err")"
-    elif ! grep -qF -- "$words" "$folder/err"; then
-        fail "$* does not say '$words' but '$(cat "$folder/err")'"
-    elif [ "$(wc -l < "$folder/err")" != 1 ]; then
-        fail "$* says more than one line"
-    else
-        pass
-    fi
-}
-
-# check NAME COMMAND...: the command succeeds.
-check() {
-    name=$1
-    shift
-    if "$@" > "$folder/said" 2>&1; then pass; else fail "$name: $(cat "$folder/said")"; fi
-}
-
-# --- The data set --------------------------------------------------------------------------------
-
-# idx_files NAME COUNT: image i has label i % 10 and 16 pixels of brightness 25 * label.
-# printf's %b reads a byte as a backslash, a 0 and three octal digits.
-idx_files() {
-    count=$(printf '\\0%03o\\0%03o' $(($2 / 256)) $(($2 % 256)))
-    images="$folder/data/$1-images-idx3-ubyte" labels="$folder/data/$1-labels-idx1-ubyte"
-    printf '%b' '\0000\0000\0010\0003\0000\0000' "$count" '\0000\0000\0000\0004\0000\0000\0000\0004' > "$images"
-    printf '%b' '\0000\0000\0010\0001\0000\0000' "$count" > "$labels"
-    for i in 0 1 2 3 4 5 6 7 8 9; do # ten images, then as often as it takes
-        pixel=$(printf '\\0%03o' $((i * 25)))
-        row="$pixel$pixel$pixel$pixel"
-        printf '%b' "$row$row$row$row" >> "$folder/ten-images"
-        printf '%b' "$(printf '\\0%03o' $i)" >> "$folder/ten-labels"
-    done
-    for _ in $(seq $(($2 / 10))); do
-        cat "$folder/ten-images" >> "$images"
-        cat "$folder/ten-labels" >> "$labels"
-    done
-    rm "$folder/ten-images" "$folder/ten-labels"
-}
-mkdir "$folder/data"
-idx_files train 600
-idx_files t10k 200
-data="fashion-mnist:$folder/data"
+# shellcheck source=tests/distill/common.sh
+. "$(dirname "$0")/common.sh"
 
 # --- Usage ---------------------------------------------------------------------------------------
 
@@ -122,12 +61,19 @@ distill() {
 check 'a distillation' distill --out "$folder/a.safetensors"
 check 'the same again' distill --threads 1 --out "$folder/b.safetensors"
 check 'the same weights' cmp "$folder/a.safetensors" "$folder/b.safetensors"
+check 'once more, with more threads than cores' distill --threads 5 --out "$folder/b.safetensors"
+check 'still the same weights' cmp "$folder/a.safetensors" "$folder/b.safetensors"
 check 'another seed' distill --seed 2 --out "$folder/b.safetensors"
 if cmp -s "$folder/a.safetensors" "$folder/b.safetensors"; then fail 'another seed gives the same weights'; else pass; fi
 "$program" distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 \
     --loss dkd --epochs 1 --out "$folder/b.safetensors" > "$folder/out" 2> "$folder/err"
 check 'a warm-up longer than the run is told' grep -q 'the distillation reaches 5 % of its weight' "$folder/err"
 check 'every term in the CSV' grep -qE '^1,0\.05(,[0-9.]+){12}$' "$folder/a.csv"
+
+# A checkpoint knows its teacher by the weights, not by the name of the file.
+cp "$folder/a.safetensors" "$folder/other.safetensors"
+expect 1 'belongs to another run' distill --data "$data" --teacher "$folder/other.safetensors" --teacher-model resnet8 \
+    --model resnet8 --loss gdkd --warmup 1 --epochs 1 --quiet --out "$folder/a.safetensors" --resume
 
 # --- Comparison ----------------------------------------------------------------------------------
 
@@ -252,29 +198,6 @@ check 'a preset' "$program" distill --data "$own" --image-size 8 --preset res56-
 check 'its weights, but for what was given' \
     test "$(grep -cE '"(w2":.1|schedule":."step"|epochs":.1|model":."resnet8"),' "$folder/preset.config.json")" = 4
 
-# --- Killed and resumed --------------------------------------------------------------------------
-
-# The same bits as a run in one piece, wherever SIGKILL strikes: also while files are written.
-set -- distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 \
-    --loss gdkd --warmup 3 --quiet
-check 'a run in one piece' "$program" "$@" --epochs 30 --out "$folder/whole.safetensors"
-killed=0
-for delay in 0.15 0.35 0.25 0.45 0.3 0.2 0.4; do
-    "$program" "$@" --epochs 30 --out "$folder/pieces.safetensors" --resume > /dev/null 2>&1 &
-    child=$!
-    sleep $delay
-    kill -KILL $child 2> /dev/null && killed=$((killed + 1))
-    wait $child 2> /dev/null
-done
-check 'killed several times' test $killed -ge 1
-check 'and resumed to the end' "$program" "$@" --epochs 30 --out "$folder/pieces.safetensors" --resume
-check 'the same weights as in one piece' cmp "$folder/whole.safetensors" "$folder/pieces.safetensors"
-cut -d, -f1-11 "$folder/whole.csv" > "$folder/whole.columns"
-cut -d, -f1-11 "$folder/pieces.csv" > "$folder/pieces.columns"
-check 'the same CSV but for the times' cmp "$folder/whole.columns" "$folder/pieces.columns"
-expect 1 'belongs to another run' "$@" --epochs 31 --out "$folder/pieces.safetensors" --resume
-rm -f "$folder"/pieces*.part*
-
 # --- Ctrl-C --------------------------------------------------------------------------------------
 
 # A background process of a script ignores SIGINT unless it catches it itself, as this program does.
@@ -289,9 +212,8 @@ kill -INT $child
 wait $child
 status=$?
 check 'status 130 after Ctrl-C' test $status = 130
-check 'a line that says where the weights are' grep -q "interrupted in epoch .*c.safetensors" "$folder/err"
+check 'a line that says where the weights are' grep -q "interrupted in epoch .*c.safetensors; .*--resume" "$folder/err"
 check 'weights that can be used' "$program" eval --data "$data" --model resnet8 --weights "$folder/c.safetensors"
 check 'no temporary file' test -z "$(find "$folder" -name '*.part*')"
 
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ]
+summary

@@ -115,7 +115,7 @@ static void read_epoch(loader *l, int epoch, int batch_size, float *all, int see
     float plain[SIZE];
     normalisation_init(&n, d);
     memset(seen, 0, COUNT * sizeof *seen);
-    loader_begin(l, epoch);
+    loader_begin(l, epoch, 0);
     for (const image_batch *b; (b = loader_next(l)); total += b->count) {
         ck_assert_int_eq(b->count, COUNT - total < batch_size ? COUNT - total : batch_size);
         memcpy(all + total * SIZE, b->images, (size_t)b->count * SIZE * sizeof(float));
@@ -143,7 +143,7 @@ START_TEST(an_epoch_has_every_image_once) {
         for (int i = 0; i < COUNT; i++) ck_assert_int_eq(seen[i], 1);
     }
     // The same epoch again: the same bits, also with an epoch broken off in between.
-    loader_begin(l, 7);
+    loader_begin(l, 7, 0);
     loader_next(l);
     read_epoch(l, 3, 2, again, seen, &d);
     for (int i = 0; i < COUNT; i++) ck_assert(same_image(first + i * SIZE, again + i * SIZE));
@@ -159,7 +159,7 @@ START_TEST(the_order_changes_with_the_epoch) {
     int64_t order[2][COUNT];
     loader *l = loader_create(&d, DATASET_TRAIN, AUGMENTED, 64, 3, &e);
     for (int epoch = 1; epoch <= 2; epoch++) {
-        loader_begin(l, epoch);
+        loader_begin(l, epoch, 0);
         memcpy(order[epoch - 1], loader_next(l)->labels, sizeof order[0]);
         ck_assert_ptr_null(loader_next(l));
     }
@@ -176,7 +176,7 @@ START_TEST(tests_see_the_images_as_they_are) {
     const augmentation none = {4, 4, false};
     int at = 0;
     loader *l = loader_create(&d, DATASET_TEST, IN_ORDER, 4, 3, &e);
-    loader_begin(l, 0);
+    loader_begin(l, 0, 0);
     for (const image_batch *b; (b = loader_next(l)); at += b->count)
         for (int i = 0; i < b->count * SIZE; i++)
             ck_assert_float_eq_tol(b->images[i],

@@ -72,7 +72,7 @@ static void write_log(const char *name, int epochs, double last) {
                                     .test_top5 = 100,
                                     .seconds = 2,
                                     .test_seconds = 1};
-    const run_log log = {epochs, EPOCHS, records};
+    const run_log log = {.count = epochs, .room = EPOCHS, .epochs = records};
     ck_assert(run_log_write(&log, test_path(name), &e));
 }
 

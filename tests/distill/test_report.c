@@ -171,7 +171,7 @@ static series three_runs(void) {
     for (int i = 0; i < RUNS; i++) {
         run_epochs[i][0] = record(top1[i][0]);
         run_epochs[i][1] = record(top1[i][1]);
-        run_logs[i] = (run_log){i < 3 ? 2 : 1, 2, run_epochs[i]};
+        run_logs[i] = (run_log){.count = i < 3 ? 2 : 1, .room = 2, .epochs = run_epochs[i]};
     }
     run_epochs[0][0].seconds = 5;
     run_epochs[0][0].library_share = 0.1;

@@ -171,7 +171,7 @@ START_TEST(shuffled_batches_know_their_images) {
     loader *l = loader_create(&d, DATASET_TRAIN, SHUFFLED, BATCH, 1, &e);
     const image_batch *b;
     int seen[IMAGES] = {0}, moved = 0, next = 0;
-    loader_begin(l, 1);
+    loader_begin(l, 1, 0);
     while ((b = loader_next(l)))
         for (int i = 0; i < b->count; i++) {
             const size_t place = b->places[i];

@@ -1,0 +1,312 @@
+// A run that is killed where it writes, or stopped where it trains, and resumed gives the same bytes
+// as one in one piece. The C library's functions that write are replaced by ones that count: at a
+// given count they do half of their work and end the process as SIGKILL does.
+#include "commands.h"
+#include "rng.h"
+#include "safe_file.h"
+#include "safetensors.h"
+#include "stop.h"
+#include "test_files.h"
+#include "threads.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum { TRAIN_IMAGES = 20, TEST_IMAGES = 10, PIXELS = 16, EPOCHS = 2, RUN_FILES = 6 };
+
+// --- The replaced functions ----------------------------------------------------------------------
+
+static int writes;      // so far
+static int kill_at = 0; // the write that is cut short
+static int clocks;      // readings of the clock: several a batch
+static int stop_at = 0;
+
+// The library's own, into a pointer to a function.
+static void find(const char *name, void *function) {
+    void *found = dlsym(RTLD_NEXT, name);
+    if (!found) abort();
+    memcpy(function, &found, sizeof found);
+}
+#define FIND(name)                                                                                 \
+    __typeof__(name) *original;                                                                    \
+    find(#name, &original)
+
+static bool end_here(void) {
+    return ++writes == kill_at;
+}
+
+size_t fwrite(const void *data, size_t size, size_t count, FILE *stream) {
+    FIND(fwrite);
+    if (end_here()) {
+        setvbuf(stream, NULL, _IONBF, 0);
+        original(data, 1, size * count / 2, stream);
+        raise(SIGKILL);
+    }
+    return original(data, size, count, stream);
+}
+
+int fflush(FILE *stream) {
+    FIND(fflush);
+    if (end_here()) raise(SIGKILL);
+    return original(stream);
+}
+
+int fsync(int fd) {
+    (void)fd; // the tests' files need not outlive a power cut
+    if (end_here()) raise(SIGKILL);
+    return 0;
+}
+
+int rename(const char *from, const char *to) {
+    FIND(rename);
+    if (end_here()) raise(SIGKILL);
+    return original(from, to);
+}
+
+int clock_gettime(clockid_t id, struct timespec *now) {
+    FIND(clock_gettime);
+    if (++clocks == stop_at) raise(stop_at % 2 ? SIGINT : SIGTERM);
+    return original(id, now);
+}
+
+// --- Runs ----------------------------------------------------------------------------------------
+
+static void write_idx(const char *part, uint8_t count) {
+    uint8_t images[16 + TRAIN_IMAGES * PIXELS] = {0, 0, 8, 3, 0, 0, 0, count,
+                                                  0, 0, 0, 4, 0, 0, 0, 4};
+    uint8_t labels[8 + TRAIN_IMAGES] = {0, 0, 8, 1, 0, 0, 0, count};
+    char name[64];
+    for (int i = 0; i < count * PIXELS; i++) images[16 + i] = (uint8_t)(i * i * 7);
+    for (int i = 0; i < count; i++) labels[8 + i] = (uint8_t)(i % 10);
+    snprintf(name, sizeof name, "%s-images-idx3-ubyte", part);
+    test_write(name, images, 16 + (size_t)count * PIXELS);
+    snprintf(name, sizeof name, "%s-labels-idx1-ubyte", part);
+    test_write(name, labels, 8 + (size_t)count);
+}
+
+static bool train(const char *out, error_line *e) {
+    char data[128], path[384];
+    settings s;
+    snprintf(data, sizeof data, "--data=fashion-mnist:%s", test_folder);
+    snprintf(path, sizeof path, "--out=%s", test_path(out));
+    char *arguments[] = {"train",     data,          path,      "--model=resnet8", "--epochs=2",
+                         "--batch=8", "--threads=2", "--quiet", "--resume",        NULL};
+    option_parser parser;
+    settings_init(&s);
+    s.command = COMMAND_TRAIN;
+    s.command_name = "train";
+    const bool fine = settings_parse(&s, &parser, 9, arguments, e) && command_train(&s, e);
+    options_free(&parser);
+    return fine;
+}
+
+typedef struct {
+    int status; // as waitpid has it
+    char text[1024];
+} outcome;
+
+// In a process of its own.
+static outcome run(const char *out, int killed_at, int stopped_at) {
+    outcome o = {0};
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        error_line e = {0};
+        dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+        stop_on_signals();
+        kill_at = killed_at;
+        stop_at = stopped_at;
+        writes = clocks = 0;
+        const bool fine = train(out, &e);
+        const ssize_t sent = write(ends[1], e.text, strlen(e.text));
+        _exit(fine || sent < 0 ? 0 : e.status);
+    }
+    close(ends[1]);
+    for (size_t used = 0; used < sizeof o.text - 1;) {
+        const ssize_t got = read(ends[0], o.text + used, sizeof o.text - 1 - used);
+        if (got <= 0) break;
+        used += (size_t)got;
+    }
+    close(ends[0]);
+    ck_assert_int_eq(waitpid(child, &o.status, 0), child);
+    return o;
+}
+
+static bool killed(outcome o) {
+    return WIFSIGNALED(o.status) && WTERMSIG(o.status) == SIGKILL;
+}
+
+static bool finished(outcome o) {
+    return WIFEXITED(o.status) && WEXITSTATUS(o.status) == 0;
+}
+
+static char *content(const char *name, size_t *size) {
+    error_line e;
+    char *bytes = safe_file_read(test_path(name), size, &e);
+    ck_assert_msg(bytes != NULL, "%s", e.text);
+    return bytes;
+}
+
+static void check_same_bytes(const char *a, const char *b) {
+    size_t size, other_size;
+    char *bytes = content(a, &size), *other = content(b, &other_size);
+    ck_assert_uint_eq(size, other_size);
+    ck_assert_msg(memcmp(bytes, other, size) == 0, "%s and %s differ", a, b);
+    free(bytes);
+    free(other);
+}
+
+// But for the last three columns, which are times.
+static void check_same_csv(const char *a, const char *b) {
+    size_t size;
+    char *text = content(a, &size), *other = content(b, &size);
+    char *rows, *other_rows, *row = strtok_r(text, "\n", &rows);
+    char *other_row = strtok_r(other, "\n", &other_rows);
+    int count = 0;
+    for (; row && other_row; count++) {
+        for (int i = 0; i < 3; i++) *strrchr(row, ',') = *strrchr(other_row, ',') = '\0';
+        ck_assert_str_eq(row, other_row);
+        row = strtok_r(NULL, "\n", &rows);
+        other_row = strtok_r(NULL, "\n", &other_rows);
+    }
+    ck_assert(!row && !other_row);
+    ck_assert_int_eq(count, 1 + EPOCHS);
+    free(text);
+    free(other);
+}
+
+// What has its name is whole.
+static void check_whole(const char *name) {
+    error_line e;
+    safetensors s;
+    if (access(test_path(name), F_OK) != 0) return;
+    ck_assert_msg(safetensors_read(&s, test_path(name), &e), "%s", e.text);
+    safetensors_free(&s);
+}
+
+static void check_result(int files) {
+    const outcome last = run("b.safetensors", 0, 0);
+    ck_assert_msg(finished(last), "%s", last.text);
+    check_same_bytes("a.safetensors", "b.safetensors");
+    check_same_bytes("a.logits.npy", "b.logits.npy");
+    check_same_csv("a.csv", "b.csv");
+    ck_assert_int_eq(test_folder_count(), files); // no temporary file is left
+}
+
+static void forget(void) {
+    static const char *const endings[RUN_FILES] = {"safetensors", "csv",      "checkpoint",
+                                                   "logits.npy",  "run.json", "config.json"};
+    for (int i = 0; i < RUN_FILES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "b.%s", endings[i]);
+        unlink(test_path(name));
+    }
+}
+
+static int step(int quick) {
+    return getenv("GDKD_TEST_LONG") ? 1 : quick;
+}
+
+static void setup(void) {
+    test_folder_make();
+    write_idx("train", TRAIN_IMAGES);
+    write_idx("t10k", TEST_IMAGES);
+    ck_assert(finished(run("a.safetensors", 0, 0)));
+}
+enum { FILES = 4 + 2 * RUN_FILES }; // data, run a, run b
+
+// --- Tests ---------------------------------------------------------------------------------------
+
+START_TEST(killed_at_any_write) {
+    int places = 0;
+    for (int at = 1;; at += step(13), places++) {
+        const outcome o = run("b.safetensors", at, 0);
+        if (!killed(o)) {
+            ck_assert(finished(o));
+            break;
+        }
+        check_whole("b.safetensors");
+        check_whole("b.checkpoint");
+        check_result(FILES);
+        forget();
+    }
+    ck_assert_int_gt(places, 200 / step(13)); // two epochs of three files, 100 tensors and more
+}
+END_TEST
+
+// Attempts that are killed too, at a random write. A whole one has less than 400.
+START_TEST(killed_again_and_again) {
+    rng dice;
+    int kills = 0;
+    rng_seed(&dice, 1);
+    for (int rounds = 24 / step(6); rounds-- > 0;) {
+        while (killed(run("b.safetensors", 1 + (int)rng_below(&dice, 600), 0))) kills++;
+        check_result(FILES);
+        forget();
+    }
+    ck_assert_int_ge(kills, 1);
+}
+END_TEST
+
+START_TEST(stopped_at_any_moment) {
+    int places = 0;
+    for (int at = 1;; at += step(3), places++) {
+        const outcome o = run("b.safetensors", 0, at);
+        if (finished(o)) break;
+        ck_assert_int_eq(WIFEXITED(o.status) ? WEXITSTATUS(o.status) : -1, EXIT_INTERRUPTED);
+        ck_assert_msg(strstr(o.text, "--resume") != NULL, "%s", o.text);
+        ck_assert_ptr_null(strchr(o.text, '\n'));
+        check_result(FILES);
+        forget();
+    }
+    ck_assert_int_gt(places, EPOCHS * 3 * 2 / step(3)); // three batches, two readings in each
+}
+END_TEST
+
+// A batch that was trained before the stop is not trained again: stopped after every single one,
+// which is at the fourth reading of the clock, the run still comes to its end. Every other attempt
+// gets twice as far, past the test of an epoch.
+START_TEST(stopped_after_every_batch) {
+    int stops = 0;
+    for (;; stops++) {
+        const outcome o = run("b.safetensors", 0, 4 + stops % 2 * 4);
+        if (finished(o)) break;
+        ck_assert_int_eq(WEXITSTATUS(o.status), EXIT_INTERRUPTED);
+        ck_assert_int_lt(stops, 50);
+    }
+    ck_assert_int_ge(stops, EPOCHS);
+    check_result(FILES);
+}
+END_TEST
+
+START_TEST(a_damaged_csv_is_written_anew) {
+    test_write("a.csv", "epoch,what\n1,2", 14);
+    ck_assert(finished(run("a.safetensors", 0, 0)));
+    ck_assert(finished(run("b.safetensors", 0, 0)));
+    check_same_csv("a.csv", "b.csv");
+}
+END_TEST
+
+int main(int argc, char **argv) {
+    (void)argc;
+    threads_wait_passively(argv);
+    Suite *suite = suite_create("resume");
+    TCase *all = tcase_create("all");
+    tcase_add_checked_fixture(all, setup, test_folder_remove);
+    tcase_set_timeout(all, 1800);
+    tcase_add_test(all, killed_at_any_write);
+    tcase_add_test(all, killed_again_and_again);
+    tcase_add_test(all, stopped_at_any_moment);
+    tcase_add_test(all, stopped_after_every_batch);
+    tcase_add_test(all, a_damaged_csv_is_written_anew);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -1,0 +1,104 @@
+// Writing aside and renaming: what is on disk when, one temporary name, two writers.
+#include "safe_file.h"
+#include "test_files.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static error_line e;
+
+// The calls that bring a file to disk, in their order: the C library's functions are replaced.
+static char calls[64];
+
+static void note(const char *call) {
+    const size_t used = strlen(calls);
+    snprintf(calls + used, sizeof calls - used, " %s", call);
+}
+
+int fsync(int fd) {
+    struct stat status;
+    ck_assert_int_eq(fstat(fd, &status), 0);
+    note(S_ISDIR(status.st_mode) ? "folder" : status.st_size == 5 ? "file" : "part");
+    return 0;
+}
+
+int rename(const char *from, const char *to) {
+    note("name");
+    return link(from, to) == 0 ? unlink(from) : -1;
+}
+
+static void write_five(void) {
+    safe_file file;
+    ck_assert_msg(safe_file_begin(&file, test_path("x"), &e), "%s", e.text);
+    fputs("12345", file.stream);
+    ck_assert_msg(safe_file_commit(&file, &e), "%s", e.text);
+}
+
+START_TEST(the_content_is_on_disk_before_the_name) {
+    write_five();
+    ck_assert_str_eq(calls, " file name folder");
+    ck_assert_int_eq(test_folder_count(), 1);
+}
+END_TEST
+
+START_TEST(what_a_killed_writer_left_is_used_again) {
+    size_t size;
+    test_write("x.part", "something longer than that", 26);
+    write_five();
+    char *bytes = safe_file_read(test_path("x"), &size, &e);
+    ck_assert_str_eq(bytes, "12345");
+    free(bytes);
+    ck_assert_int_eq(test_folder_count(), 1);
+}
+END_TEST
+
+// The other one in a process of its own: locks are a process's.
+START_TEST(a_second_writer_is_refused) {
+    safe_file file;
+    int status;
+    ck_assert(safe_file_begin(&file, test_path("x"), &e));
+    const pid_t other = fork();
+    if (other == 0) {
+        safe_file second;
+        const bool refused = !safe_file_begin(&second, test_path("x"), &e) &&
+                             strstr(e.text, "is being written by another program");
+        _exit(refused ? 0 : 1);
+    }
+    ck_assert_int_eq(waitpid(other, &status, 0), other);
+    ck_assert_int_eq(status, 0);
+    fputs("12345", file.stream);
+    ck_assert_msg(safe_file_commit(&file, &e), "%s", e.text);
+    ck_assert_int_eq(test_folder_count(), 1);
+}
+END_TEST
+
+START_TEST(nothing_is_left_of_an_abandoned_file) {
+    safe_file file;
+    test_write("x", "old", 3);
+    ck_assert(safe_file_begin(&file, test_path("x"), &e));
+    fputs("new", file.stream);
+    safe_file_abandon(&file);
+    safe_file_abandon(&file);
+    ck_assert_int_eq(test_folder_count(), 1);
+    size_t size;
+    char *bytes = safe_file_read(test_path("x"), &size, &e);
+    ck_assert_str_eq(bytes, "old");
+    free(bytes);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("safe_file");
+    TCase *all = tcase_create("all");
+    tcase_add_checked_fixture(all, test_folder_make, test_folder_remove);
+    tcase_add_test(all, the_content_is_on_disk_before_the_name);
+    tcase_add_test(all, what_a_killed_writer_left_is_used_again);
+    tcase_add_test(all, a_second_writer_is_refused);
+    tcase_add_test(all, nothing_is_left_of_an_abandoned_file);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
