@@ -203,10 +203,17 @@ static bool write_config(const comparison *c, error_line *e) {
     return path_in(c, path, "config", ".json", e) && plan_write_config(c->s, &c->data, path, e);
 }
 
+static void tell_unused(const comparison *c) {
+    loss_kind losses[MAX_VARIANTS];
+    for (int i = 0; i < c->variant_count; i++) losses[i] = (loss_kind)c->variants[i].loss.kind;
+    if (!c->s->quiet) settings_tell_unused(c->s, losses, c->variant_count);
+}
+
 static bool compare(comparison *c, error_line *e) {
     const settings *s = c->s;
     c->variant_count = compare_losses(s, c->variants, e);
     if (!c->variant_count) return false;
+    tell_unused(c);
     c->seed_count = compare_seeds(s->seeds, c->seeds, e);
     if (!c->seed_count || !plan_data(s, DATASET_TRAIN | DATASET_TEST, &c->data, e) ||
         !make_folder(s->out_dir, e) || !write_config(c, e) || !prepare_results(c, e) ||

@@ -74,6 +74,8 @@ static bool find_teacher(const settings *s, const dataset *d, teacher *from, err
 bool command_train(const settings *s, error_line *e) {
     dataset d;
     teacher from = {0};
+    const loss_kind loss = (loss_kind)s->loss.kind;
+    if (s->command == COMMAND_DISTILL && !s->quiet) settings_tell_unused(s, &loss, 1);
     if (!plan_data(s, DATASET_TRAIN | DATASET_TEST, &d, e)) return false;
     const bool fine = find_teacher(s, &d, &from, e) && run(s, &d, &from, e);
     model_free(from.network);

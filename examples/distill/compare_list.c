@@ -8,11 +8,14 @@ static bool apply_setting(settings *s, const char *variant_name, char *setting, 
     char *value = strchr(setting, '=');
     if (value) *value++ = '\0';
     const option *o = option_find(settings_options, COMMAND_DISTILL, setting);
-    const size_t first = offsetof(settings, loss), end = first + sizeof s->loss;
-    if (!value || !o || o->offset < first || o->offset >= end || strcmp(setting, "loss") == 0)
+    const ptrdiff_t member = o ? settings_of_loss(o) : -1;
+    if (!value || member < 0 || strcmp(setting, "loss") == 0)
         return error_usage(e,
                            "--losses %s: '%s' is no option of a loss; write it as in gdkd:k=3:w2=4",
                            variant_name, setting);
+    if (!criterion_uses((loss_kind)s->loss.kind, (size_t)member))
+        return error_usage(e, "--losses %s: %s has no effect on %s", variant_name, setting,
+                           loss_names[s->loss.kind]);
     return option_store(o, s, value, e);
 }
 

@@ -37,6 +37,24 @@ void criterion_defaults(loss_settings *s) {
     fill(&s->kd_weight, s->kind == LOSS_CE ? 0 : plain_kd ? 0.9 : 1);
 }
 
+bool criterion_uses(loss_kind kind, size_t member) {
+    switch (member) {
+    case offsetof(loss_settings, k):
+    case offsetof(loss_settings, w0):
+    case offsetof(loss_settings, w1):
+    case offsetof(loss_settings, w2):
+        return kind == LOSS_GDKD || kind == LOSS_GDKD3;
+    case offsetof(loss_settings, alpha):
+    case offsetof(loss_settings, beta):
+        return kind == LOSS_DKD;
+    case offsetof(loss_settings, kind):
+    case offsetof(loss_settings, ce_weight):
+        return true;
+    default:
+        return kind != LOSS_CE;
+    }
+}
+
 void criterion_describe(const loss_settings *s, char *text, int size) {
     char own[96] = "";
     if (s->kind == LOSS_CE) {

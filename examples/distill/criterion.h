@@ -5,6 +5,7 @@
 
 #include "error.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef enum { LOSS_CE, LOSS_KD, LOSS_DKD, LOSS_GDKD, LOSS_GDKD3, LOSS_KINDS } loss_kind;
@@ -25,6 +26,9 @@ typedef struct {
 
 // Fills in what was left open. Sources: ZaberKo/GDKD, mdistiller/engine/cfg.py.
 void criterion_defaults(loss_settings *s);
+
+// Whether a loss has a use for the member of loss_settings at this offset.
+bool criterion_uses(loss_kind kind, size_t member);
 
 // The settings that matter to the loss, as "T 4, k 5, w 1 1 8, warm-up 20, ce 1, kd 1".
 void criterion_describe(const loss_settings *s, char *text, int size);

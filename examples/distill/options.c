@@ -217,6 +217,7 @@ static bool read_arguments(option_parser *parser, int argc, char **argv, option_
         const char *text = o->kind == OPTION_FLAG ? "true" : optarg;
         if (!option_check(o, text, e)) return false;
         layer[place] = text;
+        parser->given[place] = true;
     }
     if (parser->words)
         *parser->words = (word_list){(const char *const *)argv + optind, argc - optind};
@@ -307,6 +308,7 @@ bool options_parse(option_parser *parser, int argc, char **argv, error_line *e) 
     option_layer layers[LAYERS] = {{0}};
     parser->help = false;
     parser->from_file = NULL;
+    memset(parser->given, 0, sizeof parser->given);
     return read_arguments(parser, argc, argv, layers[COMMAND_LINE], e) &&
            (parser->help || (read_layers(parser, layers, e) && settle_pairs(parser, layers, e) &&
                              store_layers(parser, layers, e)));

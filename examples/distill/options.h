@@ -55,6 +55,7 @@ typedef struct {
     const char *(*preset)(int which, const char *option_name);
     bool help;               // set when --help was among the arguments
     struct cJSON *from_file; // what the texts of the file's layer point into
+    bool given[MAX_OPTIONS]; // set for the places in the table that the command line names
     word_list *words;        // takes the arguments that are no options; NULL: they are an error
 } option_parser;
 

@@ -158,7 +158,24 @@ bool settings_parse(settings *s, option_parser *p, int argc, char **argv, error_
                          .name = s->command_name,
                          .preset = preset_value,
                          .words = s->command == COMMAND_REPORT ? &s->runs : NULL};
+    s->given = p->given;
     return options_parse(p, argc, argv, e);
+}
+
+ptrdiff_t settings_of_loss(const option *o) {
+    const size_t first = offsetof(settings, loss), end = first + sizeof(loss_settings);
+    return o->offset >= first && o->offset < end ? (ptrdiff_t)(o->offset - first) : -1;
+}
+
+void settings_tell_unused(const settings *s, const loss_kind *losses, int count) {
+    for (int i = 0; settings_options[i].name; i++) {
+        const ptrdiff_t member = settings_of_loss(&settings_options[i]);
+        bool used = member < 0 || !s->given[i];
+        for (int j = 0; j < count && !used; j++) used = criterion_uses(losses[j], (size_t)member);
+        if (!used)
+            fprintf(stderr, "--%s has no effect on %s\n", settings_options[i].name,
+                    s->losses ? s->losses : loss_names[losses[0]]);
+    }
 }
 
 static bool check_model(const char *option_name, const char *name, error_line *e) {

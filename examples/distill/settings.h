@@ -20,6 +20,7 @@ enum {
 typedef struct {
     unsigned command;         // COMMAND_TRAIN ...
     const char *command_name; // for messages
+    const bool *given;        // per place of settings_options: the command line names it
     const char *config, *preset;
     const char *data, *model, *weights, *logits, *out, *log;
     const char *teacher, *teacher_model, *teacher_logits;
@@ -43,6 +44,12 @@ void settings_init(settings *s);
 // Reads the arguments behind the name of the command, s->command. Texts point into *p, which is to
 // be freed after use. p->help is set when help is asked for.
 bool settings_parse(settings *s, option_parser *p, int argc, char **argv, error_line *e);
+
+// Which setting of the loss an option is: its offset in loss_settings, or -1 for other options.
+ptrdiff_t settings_of_loss(const option *o);
+
+// Says on stderr which options of the command line none of these losses has a use for.
+void settings_tell_unused(const settings *s, const loss_kind *losses, int count);
 
 // What the table cannot say: that the models exist.
 bool settings_check(const settings *s, error_line *e);

@@ -12,6 +12,7 @@ expect 2 'needs --data DATA' train
 expect 2 '--batch must be from 1 to 4096, not 0' train --batch 0
 expect 2 "unknown model; did you mean resnet20?" train --data "$data" --model resnet21 --out "$folder/w"
 expect 2 'is no loss' compare --data "$data" --model resnet8 --teacher-model resnet8 --losses ce,qd
+expect 2 'kd:k=3: k has no effect on kd' compare --data "$data" --model resnet8 --teacher-model resnet8 --losses kd:k=3
 expect 2 'unknown data set' train --data mnist --model resnet8 --out "$folder/w"
 for command in '' train distill compare eval data speed report; do
     # shellcheck disable=SC2086 # no word for no command
@@ -75,6 +76,11 @@ cp "$folder/a.safetensors" "$folder/other.safetensors"
 expect 1 'belongs to another run' distill --data "$data" --teacher "$folder/other.safetensors" --teacher-model resnet8 \
     --model resnet8 --loss gdkd --warmup 1 --epochs 1 --quiet --out "$folder/a.safetensors" --resume
 
+"$program" distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 \
+    --loss kd --k 3 --temperature 2 --epochs 1 --out "$folder/b.safetensors" > "$folder/out" 2> "$folder/err"
+check 'an option that the loss has no use for is told' \
+    test "$(grep 'no effect' "$folder/err")" = '--k has no effect on kd'
+
 # --- Comparison ----------------------------------------------------------------------------------
 
 compare() {
@@ -86,6 +92,7 @@ check 'a table with both losses' test "$(grep -cE '^(ce|gdkd:k=2) +2 ' "$folder/
 check 'a report' grep -q '</html>' "$folder/compare/report.html"
 check 'a report without links' test "$(grep -cE 'https?:|<script|<link|src=' "$folder/compare/report.html")" = 0
 compare > "$folder/table" 2> "$folder/err"
+check 'no word of an option that one of the losses uses' test -z "$(grep 'no effect' "$folder/err")"
 check 'the teacher is reused' grep -q 'is reused' "$folder/err"
 compare --limit 300 > "$folder/table" 2> "$folder/err"
 check 'another teacher is not' grep -q 'training afresh' "$folder/err"
