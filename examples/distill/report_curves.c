@@ -16,8 +16,7 @@ typedef struct {
 static const quantity accuracies[] = {
     {"Test top-1", "top-1, %", " %", offsetof(epoch_record, test_top1), true},
     {"Test top-5", "top-5, %", " %", offsetof(epoch_record, test_top5), false},
-    {"Training top-1 (augmented images)", "top-1, %", " %", offsetof(epoch_record, train_top1),
-     false},
+    {"Training top-1", "top-1, %", " %", offsetof(epoch_record, train_top1), false},
 };
 static const quantity terms[] = {
     {"loss: the weighted sum", "weighted", "", TERM(TERM_TOTAL), false},

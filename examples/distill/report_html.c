@@ -16,6 +16,7 @@ static void make_title(const run_set *set, char *text, size_t size) {
         const run_facts *other = &set->runs[i].facts;
         if (strcmp(other->model, f->model) != 0) model = NULL;
         if (other->teacher_model) teacher = other->teacher_model;
+        one_teacher = one_teacher && !other->teacher_logits;
     }
     one_teacher = one_teacher && teacher;
     if (!model)

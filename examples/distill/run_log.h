@@ -7,7 +7,7 @@
 typedef struct {
     double lr;
     double terms[TERMS];          // means over the epoch's images, see loss_term
-    double train_top1;            // percent, of the augmented images while the network changes
+    double train_top1;            // percent, of the images as trained on, while the network changes
     double test_top1, test_top5;  // percent
     double seconds, test_seconds; // training; testing
     double library_share;         // of the training's seconds spent in libgdkd

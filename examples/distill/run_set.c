@@ -94,7 +94,7 @@ static bool find_teacher(run_set *set, recorded_run *r, error_line *e) {
 const recorded_teacher *run_set_teacher(const run_set *set, const recorded_run *run) {
     if (!run->logits.rows) return NULL;
     if (run->teacher >= 0) return &set->teachers[run->teacher];
-    return set->teacher_count == 1 ? set->teachers : NULL;
+    return set->teacher_count == 1 && !run->facts.teacher_logits ? set->teachers : NULL;
 }
 
 // --- All runs ------------------------------------------------------------------------------------
@@ -190,13 +190,15 @@ static bool gather(run_set *set, error_line *e) {
     return true;
 }
 
-// Whether another run has another value for a fact. `alone`: only runs of the same name count.
+// Whether another run has another value for a fact. `alone`: only runs of the same name count, and
+// those too that have none.
 static bool differs(const run_set *set, const run_facts *f, int fact, bool alone, const char *own) {
     char other[PATH_MAX];
     for (int i = 0; i < set->run_count; i++) {
         const run_facts *g = &set->runs[i].facts;
         if (alone && strcmp(f->name, g->name) != 0) continue;
-        if (run_facts_tell(g, fact, other, sizeof other) && strcmp(own, other) != 0) return true;
+        if (run_facts_tell(g, fact, other, sizeof other) ? strcmp(own, other) != 0 : alone)
+            return true;
     }
     return false;
 }

@@ -39,8 +39,8 @@ typedef struct {
 bool run_set_read(run_set *set, const char *const *paths, int count, error_line *e);
 void run_set_free(run_set *set);
 
-// The teacher that a run is held against: its own, or the set's only one. NULL where there is none
-// or where logits are missing.
+// The teacher that a run is held against: its own, or the set's only one where it has none. NULL
+// without either, or where logits are missing.
 const recorded_teacher *run_set_teacher(const run_set *set, const recorded_run *run);
 
 #endif

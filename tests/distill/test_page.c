@@ -308,6 +308,14 @@ START_TEST(files_of_training_logits_are_told_apart) {
     ck_assert_int_eq(set.series_count, 2);
     ck_assert_str_eq(set.series[1].name, "gdkd:teacher-logits=softer.npy");
     run_set_free(&set);
+    write_logits("teacher.npy", 7);
+    write_run("a", facts_of("gdkd", 1), 4, EPOCHS);
+    ck_assert_msg(read_folder(&set), "%s", e.text);
+    ck_assert_ptr_eq(run_set_teacher(&set, &set.runs[0]), set.teachers);
+    ck_assert_ptr_null(run_set_teacher(&set, &set.runs[1])); // it had another
+    ck_assert_str_eq(set.series[0].name, "gdkd:teacher-model=resnet20");
+    ck_assert_str_eq(set.series[1].name, "gdkd:teacher-logits=softer.npy");
+    run_set_free(&set);
 }
 END_TEST
 
