@@ -1,5 +1,6 @@
 #include "option_file.h"
 
+#include "json_file.h"
 #include "safe_file.h"
 
 #include <cjson/cJSON.h>
@@ -160,19 +161,12 @@ static bool add_values(cJSON *root, const option *options, unsigned command, con
 
 bool option_file_write(const option *options, unsigned command, const void *target, cJSON *about,
                        const char *path, error_line *e) {
-    safe_file file;
     cJSON *root = cJSON_CreateObject();
-    char *text = NULL;
-    if (!about || !cJSON_AddItemToObject(root, about_key, about))
-        cJSON_Delete(about);
-    else if (add_values(root, options, command, target))
-        text = cJSON_Print(root);
-    cJSON_Delete(root);
-    bool fine = (text || error_memory(e, path)) && safe_file_begin(&file, path, e);
-    if (fine) {
-        fprintf(file.stream, "%s\n", text);
-        fine = safe_file_commit(&file, e);
+    const bool kept = about && cJSON_AddItemToObject(root, about_key, about);
+    if (!kept) cJSON_Delete(about);
+    if (!kept || !add_values(root, options, command, target)) {
+        cJSON_Delete(root);
+        root = NULL;
     }
-    cJSON_free(text);
-    return fine;
+    return json_file_write(root, path, e);
 }

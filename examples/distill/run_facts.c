@@ -1,5 +1,6 @@
 #include "run_facts.h"
 
+#include "json_file.h"
 #include "safe_file.h"
 
 #include <cjson/cJSON.h>
@@ -81,7 +82,7 @@ static bool add_labels(cJSON *json, const run_facts *f) {
 }
 
 // NULL when there is no memory.
-static char *to_text(const run_facts *f) {
+static cJSON *to_json(const run_facts *f) {
     char seed[24];
     cJSON *json = cJSON_CreateObject();
     // A seed has 64 bits, a number of JSON 53.
@@ -92,22 +93,13 @@ static char *to_text(const run_facts *f) {
     if (fine && f->class_names)
         fine = cJSON_AddItemToObject(json, "class-names",
                                      cJSON_CreateStringArray(f->class_names, f->classes));
-    char *text = fine && add_labels(json, f) ? cJSON_Print(json) : NULL;
+    if (fine && add_labels(json, f)) return json;
     cJSON_Delete(json);
-    return text;
+    return NULL;
 }
 
 bool run_facts_write(const run_facts *f, const char *path, error_line *e) {
-    safe_file file;
-    char *text = to_text(f);
-    if (!text) return error_memory(e, path);
-    bool fine = safe_file_begin(&file, path, e);
-    if (fine) {
-        fprintf(file.stream, "%s\n", text);
-        fine = safe_file_commit(&file, e);
-    }
-    free(text);
-    return fine;
+    return json_file_write(to_json(f), path, e);
 }
 
 // --- Reading -------------------------------------------------------------------------------------
