@@ -57,8 +57,9 @@ bool evaluate_alone(model *m, const dataset *d, dataset_parts part, int batch, c
                     accuracy *result, error_line *e) {
     loader *images = loader_create(d, part, IN_ORDER, batch, 0, e);
     float *logits = malloc((size_t)batch * (size_t)d->classes * sizeof *logits);
-    const bool fine = images && (logits || error_memory(e, "the logits")) &&
-                      evaluate(m, images, d->classes, logits, npy, result, e);
+    bool fine = images && logits;
+    if (images && !logits) error_memory(e, "the logits");
+    fine = fine && evaluate(m, images, d->classes, logits, npy, result, e);
     free(logits);
     loader_free(images);
     return fine;
