@@ -127,8 +127,7 @@ const option settings_options[] = {
     {.name = "list", .kind = OPTION_FLAG, .commands = COMMAND_DATA, .offset = AT(list),
      .help = "a line per image instead: its number, its label and its file, in the order of --teacher-logits"},
     {.name = "resume", .kind = OPTION_FLAG, .commands = LEARNING, .offset = AT(resume),
-     .help = "go on after the last epoch that was finished, with the same options as before; the result is "
-             "the same to the bit"},
+     .help = "go on where the run was stopped, with the same options as before; the result is the same to the bit"},
     {.name = "quiet", .kind = OPTION_FLAG, .commands = LEARNING | COMMAND_EVAL, .offset = AT(quiet),
      .help = "no progress on stderr, results and errors only"},
     {.name = "quiet", .kind = OPTION_FLAG, .commands = COMMAND_SPEED, .offset = AT(quiet),
