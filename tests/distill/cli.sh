@@ -189,7 +189,11 @@ expect 2 'needs --teacher FILE, or --teacher-logits' distill "$@" --loss kd --ou
 check 'what was used is beside the results' grep -q '"temperature":.4' "$folder/from-logits.config.json"
 check 'the same again' "$program" distill --config "$folder/from-logits.config.json" --quiet --out "$folder/again.safetensors"
 check 'the same weights from the file' cmp "$folder/from-logits.safetensors" "$folder/again.safetensors"
-check 'a data set with a size of its own' "$program" train --config "$folder/t.config.json" --quiet --out "$folder/t2.safetensors"
+mkdir "$folder/cifar"
+for part in train test; do head -c 12296 /dev/zero > "$folder/cifar/$part.bin"; done # 4 images
+seq 100 > "$folder/cifar/fine_label_names.txt"
+check 'classes with names' "$program" train --data "cifar100:$folder/cifar" --model resnet8 --epochs 1 --out "$folder/c100.safetensors"
+check 'images of a size of their own' "$program" train --config "$folder/c100.config.json" --quiet --out "$folder/c101.safetensors"
 check 'so it is with compare' "$program" compare --config "$folder/logits/config.json" --quiet --out-dir "$folder/logits2"
 check 'the same students' cmp "$folder/logits/kd-seed1.safetensors" "$folder/logits2/kd-seed1.safetensors"
 echo '{"epohcs": 3}' > "$folder/run.json"
