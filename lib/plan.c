@@ -337,11 +337,22 @@ static gdkd_status check_groups(plan *p, int64_t *error_row) {
     return GDKD_OK;
 }
 
+// Whether rows differ in anything that has to be looked at.
+static bool has_row_data(const plan *p) {
+    const gdkd_config *c = p->config;
+    return p->batch->target || p->batch->row_weight || (has_k(c) && c->k_rule == GDKD_K_PER_ROW) ||
+           (p->c.table_weighted != 0 && c->low_weight_index == GDKD_LOW_WEIGHT_PER_ROW);
+}
+
 gdkd_status gdkd_plan_rows(plan *p) {
     gdkd_result *r = p->result;
     const gdkd_batch *b = p->batch;
     gdkd_status status = check_class_tables(p);
-    for (int64_t row = 0; row < p->rows && status == GDKD_OK; row++) {
+    if (!has_row_data(p)) {
+        p->rows_used = p->rows;
+        p->weight_sum = (double)p->rows;
+    }
+    for (int64_t row = 0; has_row_data(p) && row < p->rows && status == GDKD_OK; row++) {
         status = check_row(p, row);
         if (status != GDKD_OK) {
             r->error_row = row;
