@@ -107,7 +107,7 @@ enum {
     GDKD_ERROR_NULL = 1,        // a pointer that is needed is NULL
     GDKD_ERROR_STRUCT_SIZE = 2, // a struct_size that this library does not know
     GDKD_ERROR_ENUM = 3,        // an enumeration with a value it does not have
-    GDKD_ERROR_SIZE = 4,        // outer, classes or inner: negative, or classes 0 or above 2^31 - 1
+    GDKD_ERROR_SIZE = 4,        // outer, classes or inner: negative, or classes 0 or above 2^30
     GDKD_ERROR_OVERFLOW = 5,    // sizes or strides whose product does not fit in memory
     GDKD_ERROR_STRIDE = 6,      // a stride shorter than classes * inner
     GDKD_ERROR_TEMPERATURE = 7, // a temperature outside [1e-30, 1e30]
@@ -300,7 +300,7 @@ typedef struct gdkd_batch {
     int32_t teacher_dtype; // may differ from the student's
     int32_t target_dtype;  // GDKD_INT64 or GDKD_INT32
     int64_t outer;         // >= 0
-    int64_t classes;       // 1 .. 2^31 - 1
+    int64_t classes;       // 1 .. 2^30
     int64_t inner;         // >= 0
     const void *student;
     const void *teacher;    // may be NULL when kd_weight is 0 and no target is taken from it
@@ -316,7 +316,7 @@ typedef struct gdkd_batch {
     int64_t groups_stride;
     const double
         *low_weight; // low_weight_index: per row, or per class for the row's target; finite
-    const double *row_weight; // per row, finite and >= 0; NULL: all 1
+    const double *row_weight; // per row, >= 0, with a finite sum; NULL: all 1
 } gdkd_batch;
 
 // All fields 0: float32, int64 targets, nothing set. GDKD_ERROR_NULL, GDKD_ERROR_STRUCT_SIZE.

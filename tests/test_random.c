@@ -101,7 +101,6 @@ static void random_config(rng *r, problem *p) {
                        f->partition == GDKD_PARTITION_BOTTOM ||
                        f->partition == GDKD_PARTITION_TOP1_TOPK;
     if (ranked) f->k_rule = (int32_t)rng_below(r, 5);
-    if (f->k_rule >= GDKD_K_RATIO && f->partition == GDKD_PARTITION_BOTTOM) f->k_rule = 0;
     f->k = 1 + rng_below(r, rng_below(r, 2) ? 6 : p->classes + 1);
     f->k_max = 1 + rng_below(r, p->classes + 1);
     f->k_ratio = rng_between(r, 0.9, 4.0);

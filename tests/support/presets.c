@@ -65,6 +65,9 @@ static void add_by_rule(const char *name, int32_t partition, int32_t k_rule) {
 static void add_mixtures(void) {
     const size_t n = sizeof(gdkd_config);
     add_by_rule("gdkd by mass", GDKD_PARTITION_TOP, GDKD_K_MASS);
+    add_by_rule("gdkd_bottom by mass", GDKD_PARTITION_BOTTOM, GDKD_K_MASS);
+    add_by_rule("gdkd_bottom by ratio", GDKD_PARTITION_BOTTOM, GDKD_K_RATIO);
+    accept(gdkd_config_ce(add("ce, smoothed flat"), n, 1));
     add_by_rule("gdkd3 by ratio", GDKD_PARTITION_TOP1_TOPK, GDKD_K_RATIO);
     accept(gdkd_config_gdkd_autow(add("gdkd_autow symmetric"), n, 2, 3, 1, 1, 2));
     list[count - 1].config.kl = GDKD_KL_SYMMETRIC;
