@@ -176,7 +176,8 @@ static inline void finish_ce(const criterion *c, block *b, int l, vec broken) {
     vec mean = v_only(any, v_div(v_load(&b->lin_ce[l]), num));
     vec at_target = e < 1 ? v_mul(v_splat(1 - e), v_load(&b->target_ce[l])) : v_splat(0);
     vec ce = v_sub(v_log(sum), v_fma(v_splat(e), mean, at_target));
-    v_store(&b->ce[l], v_select(v_eq(at_target, v_lowest()), v_splat((real)INFINITY), ce));
+    v_store(&b->ce[l],
+            v_select(m_or(none, v_eq(at_target, v_lowest())), v_splat((real)INFINITY), ce));
     vec f = v_mul(v_load(&b->grad_scale[l]), v_splat(c->ce_weight));
     v_store(&b->c_ce[l], v_add(v_select(none, v_splat(0), v_div(f, sum)), broken));
     v_store(&b->c_flat[l], v_only(any, v_div(v_mul(f, v_splat(e)), num)));

@@ -6,7 +6,8 @@
 #include <omp.h>
 
 enum {
-    GATHER_CLASSES = 128, // up to here consecutive classes are gathered into lanes across rows
+    MOST_CLASSES = 1 << 30, // a step beyond the last class still is an int32_t
+    GATHER_CLASSES = 128,   // up to here consecutive classes are gathered into lanes across rows
     ACROSS_COPY_CLASSES =
         1024,               // up to here a tile of BLOCK_ROWS rows is copied for lanes across rows
     WORK_PER_THREAD = 16384 // elements below which a further thread costs more than it brings
@@ -145,7 +146,7 @@ static gdkd_status check_sizes(const gdkd_batch *b, plan *p) {
     if (!one_of(b->student_dtype, GDKD_F16) || !one_of(b->teacher_dtype, GDKD_F16) ||
         !one_of(b->target_dtype, GDKD_INT32))
         return GDKD_ERROR_ENUM;
-    if (b->outer < 0 || b->inner < 0 || b->classes < 1 || b->classes > INT32_MAX)
+    if (b->outer < 0 || b->inner < 0 || b->classes < 1 || b->classes > MOST_CLASSES)
         return GDKD_ERROR_SIZE;
     int64_t row;
     if (__builtin_mul_overflow(b->classes, b->inner, &row) ||
@@ -361,6 +362,7 @@ gdkd_status gdkd_plan_rows(plan *p) {
             p->weight_sum += b->row_weight ? b->row_weight[row] : 1;
         }
     }
+    if (status == GDKD_OK && !finite(p->weight_sum)) status = GDKD_ERROR_WEIGHT;
     if (status == GDKD_OK) status = check_groups(p, &r->error_row);
     if (status != GDKD_OK) return status;
     p->divisor = 1;
