@@ -110,7 +110,13 @@ static void judge(const criterion *c, block *b) {
         const mask fine = m_and(precise(c, b, l), reverse_is_precise(c, b, l));
         b->refused |= here & ~held_rows;
         b->near |= held_rows & ~(m_bits(fine) << l);
-        if (b->near >> l & ((1U << LANES) - 1U)) prepare_refine(c, b, l);
+        if ((b->near & here) == 0) continue;
+        prepare_refine(c, b, l);
+        // Where one model has next to nothing outside the list, and the other has, floats do not hold their ratio.
+        const mask can = m_or(m_andnot(has_list(b, l), m_all()), held(v_load(&b->rest.odds[l])));
+        const uint32_t cannot = b->near & here & ~(m_bits(can) << l);
+        b->near &= ~cannot;
+        b->refused |= cannot;
     }
 }
 

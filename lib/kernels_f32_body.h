@@ -41,7 +41,7 @@ enum { WHOLE_BLOCKS = 1 };
         do {                                                                                       \
             switch ((c)->kd ? (c)->partition : PARTITION_NONE) {                                   \
             case PARTITION_NONE:                                                                   \
-                call(PARTITION_NONE, p, WITH_CE);                                                  \
+                call(PARTITION_NONE, p, what_of(c));                                               \
                 break;                                                                             \
             case GDKD_PARTITION_ALL:                                                               \
                 FOR_PLAIN(c, GDKD_PARTITION_ALL, p, plain, call);                                  \
