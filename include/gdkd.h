@@ -25,8 +25,14 @@
 // - Sizes and strides count elements, never bytes. Temperatures and weights have no unit.
 // - Pointers may have any alignment that their element type has.
 // - The caller owns every buffer; the library keeps no pointer after it has returned.
+// - Inputs may overlap: student and teacher may be one buffer. Nothing that is written to (grad,
+//   row_loss, workspace, the result itself) may overlap anything else, but for grad in place.
 // - A call with a status other than GDKD_OK has written to no buffer; of the gdkd_result it has
-//   written error_row alone.
+//   written error_row alone. Where several things are wrong, the status names one of them.
+// - The floating-point environment is the default one: round to nearest, subnormals kept. Sums and
+//   terms are doubles; a product of weights, scale and divisor that leaves their range is infinite,
+//   NaN or 0 as double arithmetic has it. The gradient is rounded once, to nearest, to its type:
+//   above the type's range it is infinite, below 0.
 // - The result is the same, bit for bit, for any number of threads.
 // - Structures begin with their own size, set by their _init function or preset. A size that the
 //   library does not know is refused.
@@ -35,19 +41,34 @@
 //
 //     k >= C                              the group {rest} is empty and contributes nothing
 //     C = 1                               kd = 0, its gradient 0
-//     no rows, or all rows ignored        loss 0, gradient 0, rows_used 0
-//     an ignored row, or one of weight 0  is not read; its gradient is 0
+//     no rows, or all rows ignored        loss 0, gradient 0, rows_used 0, divisor 1; with no rows
+//                                         the pointers may be NULL
+//     an ignored row, or one of weight 0  its logits are not read; its gradient is 0. Its entries in
+//                                         targets and tables are checked like any other
 //     equal teacher logits at the k-th    the lower class index belongs to group 0
 //       place
-//     cross-entropy of a target at -inf   +inf; gradient finite
+//     cross-entropy of a target at -inf   +inf (unless label_smoothing is 1); its gradient is still
+//                                         softmax - target distribution, with a softmax of 0 there
 //     large logits, small T               finite, to the accuracy that docs/numerics.md states
 //     -inf in the teacher (masked class)  q_i = 0: contributes 0; a reverse or symmetric KL is
 //                                         +inf, by its definition
-//     -inf in both                        the class is out of the row; its gradient is 0
+//     -inf in both                        the class is out of the row, as if C were smaller; its
+//                                         gradient is 0
 //     -inf in the student only            forward and symmetric: loss +inf; gradient finite, and a
 //                                         class of p_i = 0 pulls with -q_i. Reverse: contributes 0
+//     -inf in the student for a whole     P_g = 0: high is +inf and pulls on none of its classes;
+//       group (the teacher has it)        low as in the line above
+//     -inf in the teacher for a whole     forward: low_g = 0, gradient 0; reverse and symmetric:
+//       group (the student has it)        +inf, without a gradient
+//     -inf and standardisation            -inf stays; a model's mean and std are over its own
+//                                         logits that are not -inf
 //     a term that is +inf in a row        the row's loss is +inf; a term without a finite gradient
 //                                         has none there (0); the row counts as non-finite
+//     +inf times a weight                 the weight's sign decides; times a weight, a table's entry
+//                                         or a Q_g of 0 it is 0 (a Q_g below 2^-1022 counts as 0);
+//                                         where infinities of both signs meet, the loss is NaN
+//     float64 logits that lie further     +inf or NaN, by the overflow
+//       apart than a double can hold
 //     a teacher row of nothing but -inf   no distribution: treated like NaN, unless the student's
 //                                         row is the same (then there are no classes: loss 0)
 //     NaN or +inf in a row                that row's loss and gradient are NaN, no other row's
@@ -86,7 +107,7 @@ enum {
     GDKD_ERROR_NULL = 1,        // a pointer that is needed is NULL
     GDKD_ERROR_STRUCT_SIZE = 2, // a struct_size that this library does not know
     GDKD_ERROR_ENUM = 3,        // an enumeration with a value it does not have
-    GDKD_ERROR_SIZE = 4,        // outer, classes or inner: negative, or classes 0 or above 2^31 - 1
+    GDKD_ERROR_SIZE = 4,        // outer, classes or inner: negative, or classes 0 or above 2^30
     GDKD_ERROR_OVERFLOW = 5,    // sizes or strides whose product does not fit in memory
     GDKD_ERROR_STRIDE = 6,      // a stride shorter than classes * inner
     GDKD_ERROR_TEMPERATURE = 7, // a temperature outside [1e-30, 1e30]
@@ -109,10 +130,11 @@ enum {
     GDKD_PARTITION_TOP = 2,       // {teacher's k largest}, {rest}
     GDKD_PARTITION_BOTTOM = 3,    // {teacher's k smallest}, {rest}
     GDKD_PARTITION_TOP1_TOPK = 4, // {teacher's largest}, {its 2nd to k-th}, {rest}
-    GDKD_PARTITION_MAP = 5        // the caller's: gdkd_batch.groups
+    GDKD_PARTITION_MAP = 5        // the caller's: gdkd_batch.groups; all in group 0: as ALL
 };
 
-// Where k comes from, for the partitions that have one.
+// Where k comes from, for the partitions that have one. k is a number of classes, whichever end
+// they are taken from: BOTTOM takes the k smallest.
 enum {
     GDKD_K_FIXED = 0,     // gdkd_config.k
     GDKD_K_PER_ROW = 1,   // gdkd_batch.k_table[row]
@@ -120,7 +142,8 @@ enum {
     // With v the ascending softmax(t/T), the first j (from 0) with v_j / mean(v_0..v_j) >= k_ratio:
     // k = min(C - j, k_max), or 1 where there is none.
     GDKD_K_RATIO = 3,
-    // The smallest k whose largest classes hold at least k_mass of softmax(t/T), at most k_max.
+    // The smallest k whose largest classes hold at least k_mass of softmax(t/T), at most k_max. The
+    // sums are doubles: with k_mass = 1, classes below their rounding may be left out.
     GDKD_K_MASS = 4
 };
 
@@ -174,31 +197,35 @@ typedef struct gdkd_config {
     double teacher_temperature;  // > 0: the teacher's own; 0: the same as the student's
     int32_t temperature_squared; // 1: the factor T^2; 0: none. T is the student's in either case
 
-    // A term of weight 0 is not computed and reported as 0; with kd_weight 0 the teacher is not
-    // read and may be NULL, with ce_weight 0 no target is needed for the cross-entropy.
+    // A term of weight 0 is not computed and reported as 0. With kd_weight 0 the teacher is not read
+    // and may be NULL (but see target_from_teacher); with ce_weight 0 no target is needed for the
+    // cross-entropy; with both 0 no logits are read. Weights may be negative.
     uint32_t mass_scaled_groups;    // bit g set: low_g is scaled by Q_g, a constant of the gradient
     uint32_t table_weighted_groups; // bit g set: low_g is scaled by the row's entry of low_weight
-    int32_t low_weight_index;       // GDKD_LOW_WEIGHT_*
-    double w_high;
-    double w_low[GDKD_MAX_GROUPS];
+    int32_t low_weight_index;       // GDKD_LOW_WEIGHT_*; NONE: table_weighted_groups has no effect
+    double w_high;                  // no effect where there is one group only
+    double w_low[GDKD_MAX_GROUPS];  // of groups that are not there: no effect
     double kd_weight;
     double ce_weight;
     double label_smoothing; // e in [0, 1]: CE's target distribution is (1 - e) onehot + e / C,
                             // where C counts the classes whose student logit is not -inf
 
     int64_t ignore_index; // rows with this target are left out; -100 as in PyTorch by default
-    int32_t target_from_teacher; // 1: where there are no targets, the teacher's largest class is it
-    int32_t num_threads;         // 0: as many as OpenMP would take
-    int32_t isa;                 // GDKD_ISA_*: an upper bound; GDKD_ISA_BEST for no bound
-    double divisor;              // > 0: MEAN divides by this instead; 0: by its own count
+    // 1: a NULL gdkd_batch.target is replaced by the class of the teacher's largest logit, the
+    // lowest of equal ones; NaN is passed over, and without any logit above -inf it is class 0. The
+    // teacher is then needed where a target is, with kd_weight 0 too. No row is ignored.
+    int32_t target_from_teacher;
+    int32_t num_threads; // 0: as many as OpenMP would take
+    int32_t isa;         // GDKD_ISA_*: an upper bound; GDKD_ISA_BEST for no bound
+    double divisor;      // > 0: MEAN divides by this instead; 0: by its own count
 } gdkd_config;
 
 // Every field is set: KD at T = 1 with weight 1, no cross-entropy, mean. struct_size is
 // sizeof(gdkd_config). GDKD_ERROR_NULL, GDKD_ERROR_STRUCT_SIZE.
 GDKD_API gdkd_status gdkd_config_init(gdkd_config *config, size_t struct_size);
 
-// Presets: gdkd_config_init, then the fields of one method. Arguments are checked by gdkd_loss, not
-// here. Change fields afterwards as you like (ce_weight, kl, reduction ...).
+// Presets: gdkd_config_init, with its statuses, then the fields of one method. struct_size is
+// sizeof(gdkd_config). Arguments are checked by gdkd_loss, not here. Change fields afterwards as you like (ce_weight, kl, reduction ...).
 
 // KD: Hinton et al., arXiv 1503.02531. loss = T^2 KL(softmax(t/T) || softmax(s/T)).
 GDKD_API gdkd_status gdkd_config_kd(gdkd_config *config, size_t struct_size, double temperature);
@@ -273,20 +300,23 @@ typedef struct gdkd_batch {
     int32_t teacher_dtype; // may differ from the student's
     int32_t target_dtype;  // GDKD_INT64 or GDKD_INT32
     int64_t outer;         // >= 0
-    int64_t classes;       // 1 .. 2^31 - 1
+    int64_t classes;       // 1 .. 2^30
     int64_t inner;         // >= 0
     const void *student;
-    const void *teacher;    // NULL allowed when kd_weight is 0
+    const void *teacher;    // may be NULL when kd_weight is 0 and no target is taken from it
     int64_t student_stride; // elements from one outer to the next; 0: classes * inner
     int64_t teacher_stride; // likewise
-    const void *target;     // per row, or NULL when nothing needs it
+    // Per row, or NULL when nothing needs it. Where it is given it is checked, and ignore_index
+    // leaves rows out, for losses that need no target too.
+    const void *target;
     const int64_t *k_table; // GDKD_K_PER_ROW: per row; GDKD_K_PER_CLASS: per class; >= 1
-    const uint8_t *groups;  // GDKD_PARTITION_MAP: the group of each class
+    const uint8_t *groups;  // GDKD_PARTITION_MAP: the group of each class, 0 .. GDKD_MAX_GROUPS - 1
     // 0: one map of C entries for all rows. Otherwise a map per row, laid out as the logits,
     // [outer][classes][inner], with groups_stride (>= classes * inner) from one outer to the next.
     int64_t groups_stride;
-    const double *low_weight; // low_weight_index: per row or per class
-    const double *row_weight; // per row, finite and >= 0; NULL: all 1
+    const double
+        *low_weight; // low_weight_index: per row, or per class for the row's target; finite
+    const double *row_weight; // per row, >= 0, with a finite sum; NULL: all 1
 } gdkd_batch;
 
 // All fields 0: float32, int64 targets, nothing set. GDKD_ERROR_NULL, GDKD_ERROR_STRUCT_SIZE.
@@ -327,10 +357,12 @@ typedef struct gdkd_result {
     double teacher_mass[GDKD_MAX_GROUPS]; // Q_g, likewise; 0 for groups that no row has
     double inter;                         // gdkd_dist: its two terms
     double intra;
-    double grad_norm_ce; // Euclidean norms of each term's share of the gradient (weights, scale and
-    double grad_norm_high; // divisor included); 0 unless want_norms
+    // Euclidean norms, over the batch, of each term's share of this call's gradient (weights, scale
+    // and divisor included; what was in grad before is not). 0 unless want_norms; grad may be NULL.
+    double grad_norm_ce;
+    double grad_norm_high;
     double grad_norm_low[GDKD_MAX_GROUPS];
-    double divisor;          // what total was divided by: 1 with SUM and NONE
+    double divisor;          // what total was divided by: 1 with SUM and NONE, and without rows
     int64_t rows_used;       // rows that were read
     int64_t rows_nonfinite;  // among them, those with a loss that is not finite
     int64_t first_nonfinite; // the first of these, or -1
@@ -346,8 +378,8 @@ GDKD_API gdkd_status gdkd_result_init(gdkd_result *result, size_t struct_size);
 // The common case in one flat call: float32 logits [rows][classes], mean over rows.
 //   target  rows entries in [0, classes), or config->ignore_index; NULL when the loss needs none
 //   grad    [rows][classes], NULL, or the student's own buffer: receives d loss / d student
-//   loss    receives the total; not NULL
-// Everything else is as gdkd_loss with a NULL workspace: it allocates and frees.
+//   loss    receives the total; not NULL; not written where the status is not GDKD_OK
+// Losses that need a table, groups or weights are refused with GDKD_ERROR_NULL. Everything else is as gdkd_loss with a NULL workspace: it allocates and frees.
 GDKD_API gdkd_status gdkd_loss_f32(const gdkd_config *config, const float *student,
                                    const float *teacher, const int64_t *target, int64_t rows,
                                    int64_t classes, float *grad, double *loss);
@@ -366,10 +398,12 @@ GDKD_API gdkd_status gdkd_loss(const gdkd_config *config, const gdkd_batch *batc
 
 // DIST: Huang et al., arXiv 2205.10536, as in ZaberKo/GDKD. With Y = softmax(s/T), Z = softmax(t/T)
 // as matrices of rows by classes and r the Pearson correlation:
-//     inter = T^2 (1 - mean over rows r(Y_row, Z_row))
-//     intra = T^2 (1 - mean over classes r(Y_class, Z_class))
+//     inter = T^2 (1 - mean over the used rows r(Y_row, Z_row))
+//     intra = T^2 (1 - mean over the C classes r(Y_class, Z_class))
 //     total = beta inter + gamma intra
-// where a row or class without variation correlates 0 with anything (so C = 1 gives inter = T^2).
+// where a row or class without variation correlates 0 with anything (so C = 1 gives inter = T^2,
+// and a single row intra = T^2): the norms' product has 1e-8 added to it. A class at -inf has
+// probability 0 and gradient 0.
 // It correlates over the batch, so ignored rows are left out of the matrices (a target is only
 // read for that, and may be NULL), and row weights are refused (GDKD_ERROR_WEIGHT).
 typedef struct gdkd_dist_config {
@@ -385,9 +419,11 @@ typedef struct gdkd_dist_config {
 // T = 1, beta = gamma = 1. GDKD_ERROR_NULL, GDKD_ERROR_STRUCT_SIZE.
 GDKD_API gdkd_status gdkd_dist_config_init(gdkd_dist_config *config, size_t struct_size);
 
-// As gdkd_workspace_size and gdkd_loss; it fills total, kd, inter, intra, rows_used, divisor (1),
-// and the gradient. The workspace is O(rows + threads * classes). A row that is not finite makes
-// the total, and with it the whole gradient, NaN: the columns tie the rows together.
+// As gdkd_workspace_size and gdkd_loss; it fills total, kd, inter, intra, divisor (1), the rows'
+// counts and the gradient, and sets the other terms to 0. row_loss is not written to and want_norms
+// has no effect: the loss is no sum of rows. All is computed in double. The workspace is O(rows +
+// threads * classes). A row with NaN or +inf, or with nothing but -inf in one model, makes the total
+// and the gradient of every used row NaN: the columns tie the rows together.
 GDKD_API size_t gdkd_dist_workspace_size(const gdkd_dist_config *config, const gdkd_batch *batch);
 GDKD_API gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch,
                                gdkd_result *result, void *workspace, size_t workspace_bytes);

@@ -14,11 +14,26 @@
 
 static const double cosine_epsilon = 1e-8; // ZaberKo/GDKD's cosine_similarity
 
-// Log-sum-exps of a row, or means of a class, and the products of deviations.
+// Products of the deviations of a row or class.
 typedef struct {
-    double s, t;
     double yy, zz, yz;
-} moments;
+} products;
+
+// A row's softmax is exp((x - top) / T - log_sum): the largest logit comes off before the division,
+// so that neither a common offset nor a small temperature costs digits.
+typedef struct {
+    double top, log_sum;
+} normaliser;
+
+typedef struct {
+    normaliser s, t;
+    products of;
+} row_moments;
+
+typedef struct {
+    double s, t; // means
+    products of;
+} class_moments;
 
 typedef struct {
     const gdkd_dist_config *config;
@@ -26,7 +41,8 @@ typedef struct {
     gdkd_result *result;
     int64_t rows, rows_used, student_stride, teacher_stride, grad_stride;
     int threads;
-    moments *row, *class_;
+    row_moments *row;
+    class_moments *class_;
     double *line; // two rows per thread
 } dist;
 
@@ -38,7 +54,7 @@ static bool used(const dist *d, int64_t row) {
     return !d->batch->target || gdkd_target_of(d->batch, row) != d->config->ignore_index;
 }
 
-// Classes [from, from + count) of a row, as softmax logits x = s / T.
+// Classes [from, from + count) of a row of logits.
 static void load(const dist *d, int64_t row, bool student, int64_t from, int64_t count,
                  double *out) {
     const gdkd_batch *b = d->batch;
@@ -50,37 +66,37 @@ static void load(const dist *d, int64_t row, bool student, int64_t from, int64_t
     gdkd_gather_f64(&in, count, out);
 }
 
-static double log_sum_exp(const double *x, int64_t n, double t) {
+static normaliser normaliser_of(const double *x, int64_t n, double t) {
     double top = x[0], sum = 0;
     for (int64_t i = 1; i < n; i++) top = x[i] > top ? x[i] : top;
     for (int64_t i = 0; i < n; i++) sum += exp((x[i] - top) / t);
-    return top / t + log(sum);
+    return (normaliser){top, log(sum)};
 }
 
-static void to_softmax(double *x, int64_t n, double t, double log_sum) {
-    for (int64_t i = 0; i < n; i++) x[i] = exp(x[i] / t - log_sum);
+static void to_softmax(double *x, int64_t n, double t, const normaliser *by) {
+    for (int64_t i = 0; i < n; i++) x[i] = exp((x[i] - by->top) / t - by->log_sum);
 }
 
-static void add_products(moments *m, double y, double z) {
+static void add_products(products *m, double y, double z) {
     m->yy += y * y;
     m->zz += z * z;
     m->yz += y * z;
 }
 
-static double correlation(const moments *m) {
+static double correlation(const products *m) {
     return m->yz / (sqrt(m->yy) * sqrt(m->zz) + cosine_epsilon);
 }
 
 static void measure_row(const dist *d, int64_t row, double *y, double *z) {
     const int64_t n = d->batch->classes;
     const double t = d->config->temperature, mean = 1 / (double)n;
-    moments *m = &d->row[row];
+    row_moments *m = &d->row[row];
     load(d, row, true, 0, n, y);
     load(d, row, false, 0, n, z);
-    *m = (moments){.s = log_sum_exp(y, n, t), .t = log_sum_exp(z, n, t)};
-    to_softmax(y, n, t, m->s);
-    to_softmax(z, n, t, m->t);
-    for (int64_t i = 0; i < n; i++) add_products(m, y[i] - mean, z[i] - mean);
+    *m = (row_moments){.s = normaliser_of(y, n, t), .t = normaliser_of(z, n, t)};
+    to_softmax(y, n, t, &m->s);
+    to_softmax(z, n, t, &m->t);
+    for (int64_t i = 0; i < n; i++) add_products(&m->of, y[i] - mean, z[i] - mean);
 }
 
 enum { CLASS_RANGE = 256 }; // classes that a thread follows through all rows at a time
@@ -88,21 +104,21 @@ enum { CLASS_RANGE = 256 }; // classes that a thread follows through all rows at
 static void measure_classes(const dist *d, int64_t from, int64_t count) {
     double y[CLASS_RANGE], z[CLASS_RANGE];
     const double t = d->config->temperature;
-    for (int64_t i = 0; i < count; i++) d->class_[from + i] = (moments){0};
+    for (int64_t i = 0; i < count; i++) d->class_[from + i] = (class_moments){0};
     for (int pass = 0; pass < 2; pass++) { // means, then deviations from them
         for (int64_t row = 0; row < d->rows; row++) {
             if (!used(d, row)) continue;
             load(d, row, true, from, count, y);
             load(d, row, false, from, count, z);
-            to_softmax(y, count, t, d->row[row].s);
-            to_softmax(z, count, t, d->row[row].t);
+            to_softmax(y, count, t, &d->row[row].s);
+            to_softmax(z, count, t, &d->row[row].t);
             for (int64_t i = 0; i < count; i++) {
-                moments *m = &d->class_[from + i];
+                class_moments *m = &d->class_[from + i];
                 if (pass == 0) {
                     m->s += y[i] / (double)d->rows_used;
                     m->t += z[i] / (double)d->rows_used;
                 } else {
-                    add_products(m, y[i] - m->s, z[i] - m->t);
+                    add_products(&m->of, y[i] - m->s, z[i] - m->t);
                 }
             }
         }
@@ -110,7 +126,7 @@ static void measure_classes(const dist *d, int64_t from, int64_t count) {
 }
 
 // dr/dY for deviations y, z of a row or class.
-static double slope(const moments *m, double y, double z) {
+static double slope(const products *m, double y, double z) {
     const double a = sqrt(m->yy), b = sqrt(m->zz), denominator = a * b + cosine_epsilon;
     return z / denominator - (a > 0 ? m->yz * b * y / (a * denominator * denominator) : 0);
 }
@@ -130,13 +146,13 @@ static void gradient_row(const dist *d, int64_t row, double factor, double *y, d
     }
     load(d, row, true, 0, n, y);
     load(d, row, false, 0, n, z);
-    to_softmax(y, n, t, d->row[row].s);
-    to_softmax(z, n, t, d->row[row].t);
+    to_softmax(y, n, t, &d->row[row].s);
+    to_softmax(z, n, t, &d->row[row].t);
     double dot = 0;
     for (int64_t i = 0; i < n; i++) {
-        const moments *c = &d->class_[i];
-        z[i] = inter * slope(&d->row[row], y[i] - mean, z[i] - mean) +
-               intra * slope(c, y[i] - c->s, z[i] - c->t);
+        const class_moments *c = &d->class_[i];
+        z[i] = inter * slope(&d->row[row].of, y[i] - mean, z[i] - mean) +
+               intra * slope(&c->of, y[i] - c->s, z[i] - c->t);
         dot += z[i] * y[i];
     }
     for (int64_t i = 0; i < n; i++) y[i] = d->result->grad_scale / t * y[i] * (z[i] - dot);
@@ -186,19 +202,22 @@ static void run(const dist *d) {
         on_threads(d, measure_ranges, factor);
     }
     for (int64_t row = 0; row < d->rows; row++)
-        if (used(d, row)) rows += correlation(&d->row[row]);
+        if (used(d, row)) rows += correlation(&d->row[row].of);
     for (int64_t i = 0; i < d->batch->classes && d->rows_used > 0; i++)
-        classes += correlation(&d->class_[i]);
+        classes += correlation(&d->class_[i].of);
     const double n = (double)d->batch->classes;
     r->inter = d->rows_used > 0 ? factor * (1 - rows / (double)d->rows_used) : 0;
     r->intra = d->rows_used > 0 ? factor * (1 - classes / n) : 0;
     r->total = r->kd = c->beta * r->inter + c->gamma * r->intra;
+    r->ce = r->high = r->grad_norm_ce = r->grad_norm_high = 0; // terms that DIST does not have
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++)
+        r->low[g] = r->student_mass[g] = r->teacher_mass[g] = r->grad_norm_low[g] = 0;
     r->divisor = 1;
     r->rows_used = d->rows_used;
     r->rows_nonfinite = 0;
     r->first_nonfinite = -1;
     for (int64_t row = 0; row < d->rows; row++) {
-        if (!used(d, row) || finite(correlation(&d->row[row]))) continue;
+        if (!used(d, row) || finite(correlation(&d->row[row].of))) continue;
         if (r->rows_nonfinite++ == 0) r->first_nonfinite = row;
     }
     if (r->grad) on_threads(d, write_rows, factor);
@@ -237,7 +256,7 @@ static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *bat
 
 static size_t workspace_bytes_of(const dist *d) {
     const size_t rows = (size_t)d->rows, classes = (size_t)d->batch->classes;
-    return sizeof(double) + sizeof(moments) * (rows + classes) +
+    return sizeof(double) + sizeof(row_moments) * rows + sizeof(class_moments) * classes +
            2 * sizeof(double) * classes * (size_t)d->threads;
 }
 
@@ -261,9 +280,9 @@ gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch, g
 
     const uintptr_t start = (uintptr_t)(workspace ? workspace : own),
                     misfit = start % sizeof(double);
-    d.row = (moments *)(void *)((char *)(workspace ? workspace : own) +
-                                (misfit ? sizeof(double) - misfit : 0));
-    d.class_ = d.row + d.rows;
+    d.row = (row_moments *)(void *)((char *)(workspace ? workspace : own) +
+                                    (misfit ? sizeof(double) - misfit : 0));
+    d.class_ = (class_moments *)(void *)(d.row + d.rows);
     d.line = (double *)(d.class_ + batch->classes);
     run(&d);
     free(own);

@@ -15,14 +15,17 @@ typedef struct {
     int64_t nonfinite, first_nonfinite;
 } totals;
 
+static void count_nonfinite(const block *b, int lane, int64_t row, totals *sum) {
+    if (b->loss[lane] - b->loss[lane] == 0) return;
+    if (sum->nonfinite == 0) sum->first_nonfinite = row;
+    sum->nonfinite++;
+}
+
 static void add_row(const plan *p, const block *b, int lane, int64_t row, totals *sum) {
     const criterion *c = &p->c;
     const double w = p->batch->row_weight ? p->batch->row_weight[row] : 1;
     sum->total += w * b->loss[lane];
-    if (!(b->loss[lane] - b->loss[lane] == 0)) {
-        if (sum->nonfinite == 0) sum->first_nonfinite = row;
-        sum->nonfinite++;
-    }
+    count_nonfinite(b, lane, row, sum);
     if (c->ce) sum->ce += w * b->ce[lane];
     if (!c->kd) return;
     sum->kd += w * b->kd[lane];
@@ -31,6 +34,30 @@ static void add_row(const plan *p, const block *b, int lane, int64_t row, totals
         sum->low[g] += w * b->low[g][lane];
         sum->student_mass[g] += w * b->student_mass[g][lane];
         sum->teacher_mass[g] += w * b->teacher_mass[g][lane];
+    }
+}
+
+// The same for all rows of a block that weigh the same.
+static double sum_of(const lanes value, int rows) {
+    double sum = 0;
+    for (int l = 0; l < rows; l++) sum += value[l];
+    return sum;
+}
+
+static void add_whole_block(const plan *p, const block *b, int64_t first, totals *sum) {
+    const criterion *c = &p->c;
+    const double total = sum_of(b->loss, b->rows);
+    sum->total += total;
+    for (int l = 0; !(total - total == 0) && l < b->rows; l++)
+        count_nonfinite(b, l, first + l, sum);
+    if (c->ce) sum->ce += sum_of(b->ce, b->rows);
+    if (!c->kd) return;
+    sum->kd += sum_of(b->kd, b->rows);
+    sum->high += sum_of(b->high, b->rows);
+    for (int g = 0; g < c->groups; g++) {
+        sum->low[g] += sum_of(b->low[g], b->rows);
+        sum->student_mass[g] += sum_of(b->student_mass[g], b->rows);
+        sum->teacher_mass[g] += sum_of(b->teacher_mass[g], b->rows);
     }
 }
 
@@ -110,6 +137,10 @@ static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
     x->tile_t = p->copy_teacher ? carve(w, tile) : NULL;
     x->tile_g = p->copy_grad ? carve(w, tile) : NULL;
     x->tile_map = p->copy_map ? carve(w, classes * (size_t)p->block_rows) : NULL;
+    // A class of tile_g is written when its exponential has been read.
+    x->exp_s = x->tile_g ? x->tile_g : p->shape != SHAPE_EXACT ? carve(w, tile) : NULL;
+    x->exp_t = p->shape != SHAPE_EXACT ? carve(w, tile) : NULL;
+    x->exp_ce = p->shape != SHAPE_EXACT && p->c.ce ? carve(w, tile) : NULL;
     x->row_s = carve(w, row);
     x->row_t = carve(w, row);
     x->row_g = carve(w, row);
@@ -175,7 +206,6 @@ static void gather_map(const plan *p, int64_t row, uint8_t *out, int64_t out_ste
 }
 
 static int32_t target_of_row(const plan *p, int64_t row) {
-    if (!p->needs_target) return 0;
     if (p->batch->target) return (int32_t)gdkd_target_of(p->batch, row);
     gdkd_strided teacher = teacher_row(p, row);
     return gdkd_argmax(&teacher, p->c.classes);
@@ -196,43 +226,66 @@ static bool uses_k(const criterion *c) {
     return c->kd && c->partition >= GDKD_PARTITION_TOP && c->partition <= GDKD_PARTITION_TOP1_TOPK;
 }
 
+static double low_weight_of(const plan *p, int64_t row, int32_t target) {
+    const bool per_row = p->config->low_weight_index == GDKD_LOW_WEIGHT_PER_ROW;
+    return p->batch->low_weight[per_row ? row : target];
+}
+
 static void describe_rows(const plan *p, block *b, int64_t first, int rows) {
-    const gdkd_batch *batch = p->batch;
+    const double scale = p->result->grad_scale / p->divisor;
+    const double *weight = p->batch->row_weight;
+    const bool every = !weight && !p->batch->target, with_k = uses_k(&p->c);
     b->rows = rows;
-    b->used = b->refused = 0;
+    b->used = b->refused = b->near = 0;
     for (int l = 0; l < BLOCK_ROWS; l++) {
         b->target[l] = 0;
         b->k[l] = 1;
         b->low_weight[l] = 1;
         b->grad_scale[l] = 0;
-        if (l >= rows || !gdkd_row_used(p, first + l)) continue;
+        b->list.count[l] = 0;
+        b->refined[l] = 0;
+    }
+    for (int l = 0; l < rows; l++) {
         const int64_t row = first + l;
+        if (!every && !gdkd_row_used(p, row)) continue;
         b->used |= 1U << l;
-        b->target[l] = target_of_row(p, row);
-        if (uses_k(&p->c)) b->k[l] = k_of(p, row, b->target[l]);
-        if (p->c.table_weighted != 0)
-            b->low_weight[l] = p->config->low_weight_index == GDKD_LOW_WEIGHT_PER_ROW
-                                   ? batch->low_weight[row]
-                                   : batch->low_weight[b->target[l]];
-        b->grad_scale[l] =
-            p->result->grad_scale * (batch->row_weight ? batch->row_weight[row] : 1) / p->divisor;
+        if (p->needs_target) b->target[l] = target_of_row(p, row);
+        if (with_k) b->k[l] = k_of(p, row, b->target[l]);
+        if (p->c.table_weighted != 0) b->low_weight[l] = low_weight_of(p, row, b->target[l]);
+        b->grad_scale[l] = weight ? p->result->grad_scale * weight[row] / p->divisor : scale;
     }
 }
 
-// Fills a tile or points into the caller's memory, for lanes across rows.
+// Whether a block's rows are floats that lie one behind the other and are all used.
+static bool can_transpose(const plan *p, const block *b, int32_t dtype) {
+    return dtype == GDKD_F32 && p->batch->inner == 1 && b->used == (1U << b->rows) - 1U;
+}
+
+static void fill_tile(const plan *p, const block *b, int64_t first, int32_t dtype,
+                      gdkd_strided (*row_at)(const plan *, int64_t), float *tile) {
+    gdkd_strided row[BLOCK_ROWS];
+    for (int l = 0; l < b->rows; l++) row[l] = row_at(p, first + l);
+    if (can_transpose(p, b, dtype)) {
+        const float *data[BLOCK_ROWS];
+        for (int l = 0; l < b->rows; l++) data[l] = row[l].data;
+        p->kernels->gather(data, b->rows, p->c.classes, tile);
+        return;
+    }
+    for (int l = 0; l < b->rows; l++)
+        if (b->used >> l & 1U) gdkd_gather_f32(&row[l], p->c.classes, tile + l, BLOCK_ROWS);
+}
+
+// Fills tiles or points into the caller's memory, for lanes across rows.
 static void place_across(const plan *p, block *b, const scratch *x, int64_t first) {
     const gdkd_batch *batch = p->batch;
-    b->s_step = b->t_step = b->g_step = p->copy_student ? BLOCK_ROWS : batch->inner;
+    b->s_step = b->g_step = p->copy_student ? BLOCK_ROWS : batch->inner;
     b->t_step = p->copy_teacher ? BLOCK_ROWS : batch->inner;
     b->s = p->copy_student ? x->tile_s : student_row(p, first).data;
     b->t = p->c.kd ? (p->copy_teacher ? x->tile_t : teacher_row(p, first).data) : NULL;
-    for (int l = 0; l < b->rows; l++) {
-        if (!(b->used >> l & 1U)) continue;
-        gdkd_strided s = student_row(p, first + l), t = teacher_row(p, first + l);
-        if (p->copy_student) gdkd_gather_f32(&s, p->c.classes, x->tile_s + l, BLOCK_ROWS);
-        if (p->copy_teacher) gdkd_gather_f32(&t, p->c.classes, x->tile_t + l, BLOCK_ROWS);
-        if (p->copy_map) gather_map(p, first + l, x->tile_map + l, BLOCK_ROWS);
-    }
+    if (p->copy_student) fill_tile(p, b, first, batch->student_dtype, student_row, x->tile_s);
+    if (p->copy_teacher) fill_tile(p, b, first, batch->teacher_dtype, teacher_row, x->tile_t);
+    for (int l = 0; p->copy_map && l < b->rows; l++)
+        if (b->used >> l & 1U) gather_map(p, first + l, x->tile_map + l, BLOCK_ROWS);
     b->g = !p->result->grad ? NULL : p->copy_grad ? (void *)x->tile_g : grad_row(p, first);
     b->accumulate = p->result->accumulate && !p->copy_grad;
     b->map_shared = p->needs_groups && batch->groups_stride == 0;
@@ -267,28 +320,35 @@ static void load_exact_row(const plan *p, const scratch *x, int64_t row) {
     if (p->needs_groups) gather_map(p, row, x->map, 1);
 }
 
-static void block_sums(const plan *p, block *b, const scratch *x, int64_t first) {
+static void float_sums(const plan *p, block *b, const scratch *x, int64_t first) {
     const kernels *k = p->kernels;
-    if (p->shape == SHAPE_EXACT) {
-        b->refused = b->used;
-    } else {
-        if (p->shape == SHAPE_ROWS) {
-            place_rows(p, b, x, first);
-            k->rows_sums(&p->c, b, x);
-        } else {
-            place_across(p, b, x, first);
-            k->across_sums(&p->c, b, x);
-        }
-        k->finish(&p->c, b);
-        k->judge(&p->c, b);
-    }
-    if (!b->refused) return;
+    const bool rows = p->shape == SHAPE_ROWS;
+    (rows ? place_rows : place_across)(p, b, x, first);
+    (rows ? k->rows_sums : k->across_sums)(&p->c, b, x);
+    k->combine(&p->c, b);
+    k->finish(&p->c, b);
+    k->judge(&p->c, b);
+    if (!b->near) return;
+    (rows ? k->rows_refine : k->across_refine)(&p->c, b, x);
+    k->combine_refined(&p->c, b);
+}
+
+static void exact_sums(const plan *p, block *b, const scratch *x, int64_t first) {
     for (uint32_t refused = b->refused; refused; refused &= refused - 1) {
         const int lane = __builtin_ctz(refused);
+        b->list.count[lane] = 0;
         load_exact_row(p, x, first + lane);
-        k->exact_sums(&p->c, b, lane, x);
+        p->kernels->exact_sums(&p->c, b, lane, x);
     }
-    k->finish(&p->c, b);
+}
+
+static void block_sums(const plan *p, block *b, const scratch *x, int64_t first) {
+    if (p->shape == SHAPE_EXACT)
+        b->refused = b->used;
+    else
+        float_sums(p, b, x, first);
+    exact_sums(p, b, x, first);
+    if (b->refused | b->near) p->kernels->finish(&p->c, b);
 }
 
 static void clear_gradient(const plan *p, int64_t row) {
@@ -302,6 +362,13 @@ static void clear_gradient(const plan *p, int64_t row) {
 static void scatter_tile(const plan *p, const block *b, const scratch *x, int64_t first) {
     const int64_t classes = p->c.classes;
     const bool along = p->shape == SHAPE_ROWS;
+    if (!along && !b->refused && !p->result->accumulate &&
+        can_transpose(p, b, p->batch->student_dtype)) {
+        float *row[BLOCK_ROWS];
+        for (int l = 0; l < b->rows; l++) row[l] = grad_row(p, first + l);
+        p->kernels->scatter(x->tile_g, b->rows, p->c.classes, row);
+        return;
+    }
     for (uint32_t open = b->used & ~b->refused; open; open &= open - 1) {
         const int lane = __builtin_ctz(open);
         gdkd_scatter_f32(x->tile_g + (along ? lane * classes : lane), along ? 1 : BLOCK_ROWS,
@@ -338,11 +405,13 @@ static void run_block(const plan *p, block *b, const scratch *x, int64_t first, 
                       totals *sum) {
     describe_rows(p, b, first, rows);
     if (b->used) block_sums(p, b, x, first);
-    for (int l = 0; l < rows; l++) {
-        const bool used = b->used >> l & 1U;
-        if (p->result->row_loss) p->result->row_loss[first + l] = used ? b->loss[l] : 0;
-        if (used) add_row(p, b, l, first + l, sum);
-    }
+    for (int l = 0; p->result->row_loss && l < rows; l++)
+        p->result->row_loss[first + l] = b->used >> l & 1U ? b->loss[l] : 0;
+    if (!p->batch->row_weight && b->used == (1U << rows) - 1U)
+        add_whole_block(p, b, first, sum);
+    else
+        for (int l = 0; l < rows; l++)
+            if (b->used >> l & 1U) add_row(p, b, l, first + l, sum);
     if (p->result->grad || p->c.norms) block_gradient(p, b, x, first);
     for (int l = 0; l < rows && p->c.norms; l++)
         if (b->used >> l & 1U) add_norms(&p->c, b, l, sum);
@@ -373,6 +442,13 @@ static void run_chunk(const plan *p, block *b, const scratch *x, int chunk, tota
     for (int64_t i = from; i < to; i++) run_numbered_block(p, b, x, i, sum);
 }
 
+// Lanes without a row are computed too, and must hold numbers.
+static void clear_block(const plan *p, block *b) {
+    memset(b, 0, offsetof(block, low_sums));
+    memset(b->low_sums, 0, sizeof *b->low_sums * (size_t)p->c.groups);
+    if (p->c.split_high) memset(b->high_sums, 0, sizeof *b->high_sums * (size_t)p->c.groups);
+}
+
 // One thread's share of the chunks. They are dealt out beforehand: all cost about the same. The
 // team may be smaller than asked for, inside a parallel region of the caller's for one.
 static void run_share(const plan *p, char *pieces, size_t piece, int thread, int team,
@@ -381,7 +457,7 @@ static void run_share(const plan *p, char *pieces, size_t piece, int thread, int
     scratch x;
     block *b;
     carve_thread(p, &mine, &x, &b);
-    memset(b, 0, sizeof *b); // lanes without a row are computed too, and must hold numbers
+    clear_block(p, b);
     for (int chunk = thread; chunk < p->chunks; chunk += team)
         run_chunk(p, b, &x, chunk, &sums[chunk]);
 }

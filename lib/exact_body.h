@@ -115,6 +115,8 @@ static inline void standardise_backward(const criterion *c, const double *x, con
     }
 }
 
+static const kept nowhere = {NULL, NULL, NULL}; // the exponentials are computed again
+
 // --- The stages ----------------------------------------------------------------------------------
 
 // The logits of the low terms: the row's own, or the standardised ones.
@@ -160,17 +162,19 @@ static void exact_sums(const criterion *c, block *b, int lane, const scratch *x)
                  *low_t = low_teacher(c, x);
     if (c->ce) {
         refer_ce(b, lane, s, 1, largest_of(s, c->classes, 1));
-        sums_of_row(c, b, &b->low_sums, lane, -1, true, s, t, NULL);
+        sums_of_row(c, b, b->low_sums, lane, PARTITION_NONE, WITH_CE, s, t, NULL, nowhere);
     }
     if (!c->kd) return;
     exact_prepare(c, b, lane, x);
     if (c->split_high) {
         const double *high_s = high_is_raw(c) ? s : low_s, *high_t = high_is_raw(c) ? t : low_t;
-        refer_row(c, b, &b->high_sums, lane, GDKD_PARTITION_MAP, high_s, high_t, x->map);
-        sums_of_row(c, b, &b->high_sums, lane, GDKD_PARTITION_MAP, false, high_s, high_t, x->map);
+        refer_row(c, b, b->high_sums, lane, GDKD_PARTITION_MAP, high_s, high_t, x->map);
+        sums_of_row(c, b, b->high_sums, lane, GDKD_PARTITION_MAP, AS_ASKED, high_s, high_t, x->map,
+                    nowhere);
     }
-    refer_row(c, b, &b->low_sums, lane, GDKD_PARTITION_MAP, low_s, low_t, x->map);
-    sums_of_row(c, b, &b->low_sums, lane, GDKD_PARTITION_MAP, false, low_s, low_t, x->map);
+    refer_row(c, b, b->low_sums, lane, GDKD_PARTITION_MAP, low_s, low_t, x->map);
+    sums_of_row(c, b, b->low_sums, lane, GDKD_PARTITION_MAP, AS_ASKED, low_s, low_t, x->map,
+                nowhere);
 }
 
 static inline double square_norm(const criterion *c, const double *gradient) {
@@ -189,8 +193,9 @@ static double add_share(const criterion *c, const block *b, share_kind kind, int
     const bool ce = kind == SHARE_CE;
     const bool raw = ce || (kind == SHARE_HIGH && high_is_raw(c));
     const double *s = raw ? x->row_s : low_student(c, x), *t = raw ? x->row_t : low_teacher(c, x);
-    const group_sums *p = kind == SHARE_HIGH ? &b->high_sums : &b->low_sums;
-    gradient_of_row(c, b, p, lane, ce ? -1 : GDKD_PARTITION_MAP, ce, s, t, x->map, share, false);
+    const group_terms *p = kind == SHARE_HIGH ? b->high_sums : b->low_sums;
+    gradient_of_row(c, b, p, lane, ce ? PARTITION_NONE : GDKD_PARTITION_MAP,
+                    ce ? WITH_CE : AS_ASKED, s, t, x->map, nowhere, share, false);
     if (!raw && c->standardize != GDKD_STANDARDIZE_NONE)
         standardise_backward(c, x->row_s, x->map, share);
     for (int32_t i = 0; i < c->classes; i++) x->row_g[i] += share[i];
@@ -199,18 +204,18 @@ static double add_share(const criterion *c, const block *b, share_kind kind, int
 
 // The low term of one group alone, for its norm.
 static void add_low_shares(const criterion *c, block *b, int lane, const scratch *x) {
-    group_sums *p = &b->low_sums;
+    group_terms *p = b->low_sums;
     double c_s[MAX_GROUPS], c_t[MAX_GROUPS], c_d[MAX_GROUPS];
     for (int g = 0; g < c->groups; g++) {
-        c_s[g] = p->c_s[g][lane];
-        c_t[g] = p->c_t[g][lane];
-        c_d[g] = p->c_d[g][lane];
+        c_s[g] = p[g].c_s[lane];
+        c_t[g] = p[g].c_t[lane];
+        c_d[g] = p[g].c_d[lane];
     }
     for (int one = 0; one < c->groups; one++) {
         for (int g = 0; g < c->groups; g++) {
-            p->c_s[g][lane] = g == one ? c_s[g] : 0;
-            p->c_t[g][lane] = g == one ? c_t[g] : 0;
-            p->c_d[g][lane] = g == one ? c_d[g] : 0;
+            p[g].c_s[lane] = g == one ? c_s[g] : 0;
+            p[g].c_t[lane] = g == one ? c_t[g] : 0;
+            p[g].c_d[lane] = g == one ? c_d[g] : 0;
         }
         b->norm2_low[one][lane] = add_share(c, b, SHARE_LOW, lane, x);
     }

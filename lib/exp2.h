@@ -1,5 +1,5 @@
-// exp(d / T) on vectors: at most 1 ULP in float where the result is a normal number (tests/long tries
-// every float), 0 below; from 2^127.5 (2^1023.5) on it is not finite.
+// exp(d / T) on vectors, for d <= 0: every exponential here is taken relative to the largest of its kind. At
+// most 1 ULP where the result is a normal number (tests/long tries every float), 0 below.
 //
 // With c = log2(e) / T = hi + lo, d c = n + f, n whole and |f| <= 1/2: adding MAGIC rounds d hi to
 // n, leaves n plus the exponent's bias in the low bits of the sum, and one shift makes 2^n of them.
@@ -12,12 +12,11 @@
 #include "kernel.h"
 
 typedef struct {
-    vec hi, lo, min, max;
+    vec hi, lo, min;
 } v_scale;
 
 OP v_scale v_scale_of(const exp_scale *s) {
-    return (v_scale){v_splat((real)s->hi), v_splat((real)s->lo), v_splat((real)s->min),
-                     v_splat((real)s->max)};
+    return (v_scale){v_splat((real)s->hi), v_splat((real)s->lo), v_splat((real)s->min)};
 }
 
 #ifdef REAL_IS_FLOAT
@@ -34,38 +33,14 @@ static const real exp2_coefficient[] = {
 #endif
 enum { EXP2_DEGREE = sizeof exp2_coefficient / sizeof *exp2_coefficient };
 
-// 2^n and f, p with 2^f = 1 + p f.
-typedef struct {
-    vec unit, f, p;
-} v_reduced;
-
-// The bounds stand first in max and min, so that a NaN passes through both.
-OP v_reduced v_reduce(vec d, v_scale c) {
-    d = v_min(c.max, v_max(c.min, d));
-    vec shifted = v_fma(d, c.hi, v_splat(MAGIC));
-    vec n = v_sub(shifted, v_splat(MAGIC));
-    vec f = v_fma(d, c.lo, v_fms(d, c.hi, n));
+// The bound stands first in max, so that a NaN passes through.
+LARGE_OP vec v_exp(vec d, v_scale c) {
+    d = v_max(c.min, d);
+    const vec shifted = v_fma(d, c.hi, v_splat(MAGIC)), n = v_sub(shifted, v_splat(MAGIC));
+    const vec f = v_fma(d, c.lo, v_fms(d, c.hi, n));
     vec p = v_splat(exp2_coefficient[EXP2_DEGREE - 1]);
     for (int i = EXP2_DEGREE - 2; i >= 0; i--) p = v_fma(p, f, v_splat(exp2_coefficient[i]));
-    return (v_reduced){v_shift_to_exponent(shifted), f, p};
-}
-
-// exp(d / T) in one number.
-LARGE_OP vec v_exp(vec d, v_scale c) {
-    const v_reduced r = v_reduce(d, c);
-    return v_mul(r.unit, v_fma(r.p, r.f, v_splat(1)));
-}
-
-// exp(d / T) = unit + part, unit = 2^n and part = 2^n (2^f - 1), for sums of many, which are better
-// kept apart: units add up without rounding, and the error of a part is but a fraction of the
-// result's last place.
-typedef struct {
-    vec unit, part;
-} v_power;
-
-LARGE_OP v_power v_exp_parts(vec d, v_scale c) {
-    const v_reduced r = v_reduce(d, c);
-    return (v_power){r.unit, v_mul(r.unit, v_mul(r.p, r.f))};
+    return v_mul(v_shift_to_exponent(shifted), v_fma(p, f, v_splat(1)));
 }
 
 #endif

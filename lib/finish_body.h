@@ -6,42 +6,7 @@
 #ifndef GDKD_FINISH_BODY_H
 #define GDKD_FINISH_BODY_H
 
-#include "exp2.h"
-#include "sums_body.h"
-
-// log x for x normal, 0 (gives -inf) or NaN. x = 2^e m; with u = (m - 1) / (m + 1),
-// log m = 2 (u + u^3 / 3 + u^5 / 5 + ...), |u| < 0.172: the term after the last is below 2^-58 of
-// the sum.
-OP vec v_log(vec x) {
-    vec m, e = v_exponent(x, &m), one = v_splat(1);
-    vec u = v_div(v_sub(m, one), v_add(m, one)), z = v_mul(u, u), series = v_splat(2.0 / 21);
-    for (int k = 19; k >= 3; k -= 2) series = v_fma(series, z, v_splat(2.0 / k));
-    // log 2 in two parts, the first with 21 zero bits at its end, so that its product with e is
-    // exact.
-    vec small = v_fma(e, v_splat(0x1.a39ef35793c76p-33), v_mul(v_mul(u, z), series));
-    vec log = v_fma(e, v_splat(0x1.62e42fee00000p-1), v_add(v_add(u, u), small));
-    vec nothing = v_sub(v_mul(x, v_splat(0)), v_splat((real)INFINITY)); // -inf for 0, NaN for NaN
-    return v_select(v_lt(v_splat(0), x), log, nothing);
-}
-
-OP vec v_neg(vec a) {
-    return v_sub(v_splat(0), a);
-}
-OP vec v_abs(vec a) {
-    return v_max(a, v_neg(a));
-}
-OP vec v_only(mask m, vec a) {
-    return v_select(m, a, v_splat(0));
-} // a, or 0 outside m
-OP mask v_positive(vec a) {
-    return v_lt(v_splat(0), a);
-}
-OP vec v_lowest(void) {
-    return v_splat(-(real)INFINITY);
-}
-OP vec finite_or_0(vec a) {
-    return v_only(v_lt(v_lowest(), a), a);
-}
+#include "combine_body.h"
 
 // Each group's share of the whole (P_g of the student, Q_g of the teacher), its logarithm, and that
 // of its sum.
@@ -49,26 +14,35 @@ typedef struct {
     vec value[MAX_GROUPS], log[MAX_GROUPS], log_sum[MAX_GROUPS];
 } v_shares;
 
-static inline void shares(const criterion *c, real inv_t, lanes *ref, lanes *sum, int l,
-                          v_shares *out) {
+typedef enum { STUDENT, TEACHER } who;
+
+OP vec load_ref(const group_terms *p, who w, int l) {
+    return v_load(w == STUDENT ? &p->ref_s[l] : &p->ref_t[l]);
+}
+OP vec load_sum(const group_terms *p, who w, int l) {
+    return v_load(w == STUDENT ? &p->sum_s[l] : &p->sum_t[l]);
+}
+
+static inline void shares(const criterion *c, const group_terms *p, who w, int l, v_shares *out) {
+    const real inv_t = w == STUDENT ? c->inv_t : c->inv_tt;
     const v_scale plain = v_scale_of(&c->ce64);
     vec base = v_lowest(), total = v_splat(0), distance[MAX_GROUPS];
     mask there[MAX_GROUPS];
     for (int g = 0; g < c->groups; g++) {
-        there[g] = v_positive(v_load(&sum[g][l]));
-        base = v_max(base, v_select(there[g], v_load(&ref[g][l]), v_lowest()));
+        there[g] = v_positive(load_sum(&p[g], w, l));
+        base = v_max(base, v_select(there[g], load_ref(&p[g], w, l), v_lowest()));
     }
     base = finite_or_0(base);
     for (int g = 0; g < c->groups; g++) {
-        distance[g] = v_mul(v_sub(v_load(&ref[g][l]), base), v_splat(inv_t));
-        vec whole = v_mul(v_load(&sum[g][l]), v_exp(distance[g], plain));
+        distance[g] = v_mul(v_sub(load_ref(&p[g], w, l), base), v_splat(inv_t));
+        vec whole = v_mul(load_sum(&p[g], w, l), v_exp(distance[g], plain));
         out->value[g] = v_only(there[g], whole);
         total = v_add(total, out->value[g]);
     }
     const vec log_total = v_log(total), one = v_splat(1);
     const vec part = v_div(one, v_select(v_positive(total), total, one));
     for (int g = 0; g < c->groups; g++) {
-        out->log_sum[g] = v_log(v_load(&sum[g][l]));
+        out->log_sum[g] = v_log(load_sum(&p[g], w, l));
         vec log = v_sub(v_add(out->log_sum[g], distance[g]), log_total);
         log = v_min(v_splat(0), log); // 0 is exceeded by rounding only
         out->log[g] = v_select(there[g], log, v_lowest());
@@ -84,16 +58,16 @@ typedef struct {
 } row_factors;
 
 // One group's part of the high term.
-static inline vec finish_high(const criterion *c, group_sums *sums, int g, int l, vec log_p,
+static inline vec finish_high(const criterion *c, group_terms *sums, int g, int l, vec log_p,
                               vec log_q, vec p, vec q, const row_factors *row) {
-    const vec s = v_load(&sums->sum_s[g][l]);
-    const mask has_s = v_positive(s), has_t = v_positive(v_load(&sums->sum_t[g][l]));
+    const vec s = v_load(&sums[g].sum_s[l]);
+    const mask has_s = v_positive(s), has_t = v_positive(v_load(&sums[g].sum_t[l]));
     vec term = v_mul(q, v_sub(log_q, log_p));
     term = v_only(has_t, v_select(has_s, term, v_splat((real)INFINITY)));
     vec pull = v_mul(v_splat(c->w_high), v_sub(p, q));
-    v_store(&sums->c_s[g][l], v_add(v_only(has_s, v_mul(v_div(row->f, s), pull)), row->broken));
-    v_store(&sums->c_t[g][l], row->broken);
-    v_store(&sums->c_d[g][l], v_splat(0));
+    v_store(&sums[g].c_s[l], v_add(v_only(has_s, v_mul(v_div(row->f, s), pull)), row->broken));
+    v_store(&sums[g].c_t[l], row->broken);
+    v_store(&sums[g].c_d[l], v_splat(0));
     return v_mul(v_splat(c->factor), term);
 }
 
@@ -103,18 +77,24 @@ typedef struct {
     mask has_s, has_t;
 } divergences;
 
-static inline divergences divergences_of(const criterion *c, const group_sums *sums, int g, int l,
+static inline divergences divergences_of(const criterion *c, const block *b, int g, int l,
                                          vec log_ratio) {
-    const vec s = v_load(&sums->sum_s[g][l]), t = v_load(&sums->sum_t[g][l]);
+    const group_terms *sums = b->low_sums;
+    const vec s = v_load(&sums[g].sum_s[l]), t = v_load(&sums[g].sum_t[l]);
     const vec infinite = v_splat((real)INFINITY), inv_t = v_splat(c->inv_t);
     divergences d = {v_splat(0), v_splat(0), log_ratio, v_positive(s), v_positive(t)};
+    const mask refined = v_positive(v_load(&b->refined[l]));
     if (c->forward) {
-        vec mean = v_mul(v_div(v_load(&sums->dot_t[g][l]), t), inv_t);
-        d.forward = v_only(d.has_t, v_select(d.has_s, v_sub(d.log_ratio, mean), infinite));
+        vec mean = v_mul(v_div(v_load(&sums[g].dot_t[l]), t), inv_t);
+        vec term =
+            v_select(refined, v_div(v_load(&sums[g].excess_t[l]), t), v_sub(log_ratio, mean));
+        d.forward = v_only(d.has_t, v_select(d.has_s, term, infinite));
     }
     if (c->reverse) {
-        vec mean = v_mul(v_div(v_load(&sums->dot_s[g][l]), s), inv_t);
-        d.reverse = v_only(d.has_s, v_select(d.has_t, v_sub(mean, d.log_ratio), infinite));
+        vec mean = v_mul(v_div(v_load(&sums[g].dot_s[l]), s), inv_t);
+        vec term =
+            v_select(refined, v_div(v_load(&sums[g].excess_s[l]), s), v_sub(mean, log_ratio));
+        d.reverse = v_only(d.has_s, v_select(d.has_t, term, infinite));
     }
     return d;
 }
@@ -123,9 +103,9 @@ static inline divergences divergences_of(const criterion *c, const group_sums *s
 // place.
 static inline void finish_low(const criterion *c, block *b, int g, int l, vec q, vec log_ratio,
                               const row_factors *row) {
-    group_sums *sums = &b->low_sums;
-    const vec s = v_load(&sums->sum_s[g][l]), t = v_load(&sums->sum_t[g][l]);
-    const divergences d = divergences_of(c, sums, g, l, log_ratio);
+    group_terms *sums = b->low_sums;
+    const vec s = v_load(&sums[g].sum_s[l]), t = v_load(&sums[g].sum_t[l]);
+    const divergences d = divergences_of(c, b, g, l, log_ratio);
     vec m = c->mass_scaled >> g & 1U ? q : v_splat(1);
     if (c->table_weighted >> g & 1U) m = v_mul(m, row->weight);
     vec term = v_splat(0);
@@ -145,17 +125,17 @@ static inline void finish_low(const criterion *c, block *b, int g, int l, vec q,
     vec with_s = v_only(settled, v_mul(w, v_splat(c->reverse_share)));
     vec pull = v_only(settled, v_mul(with_s, v_add(d.log_ratio, d.reverse)));
     vec per_s = v_only(d.has_s, v_div(row->f, s)), per_t = v_only(d.has_t, v_div(row->f, t));
-    v_store(&sums->c_s[g][l], v_add(v_load(&sums->c_s[g][l]), v_mul(per_s, v_sub(with_t, pull))));
-    v_store(&sums->c_t[g][l], v_add(v_load(&sums->c_t[g][l]), v_mul(per_t, with_t)));
-    v_store(&sums->c_d[g][l], v_mul(v_mul(per_s, with_s), v_splat(c->inv_t)));
+    v_store(&sums[g].c_s[l], v_add(v_load(&sums[g].c_s[l]), v_mul(per_s, v_sub(with_t, pull))));
+    v_store(&sums[g].c_t[l], v_add(v_load(&sums[g].c_t[l]), v_mul(per_t, with_t)));
+    v_store(&sums[g].c_d[l], v_mul(v_mul(per_s, with_s), v_splat(c->inv_t)));
 }
 
 static inline void finish_kd(const criterion *c, block *b, int l, const row_factors *row) {
     const bool split = c->split_high, with_high = c->groups > 1 && c->w_high != 0;
-    group_sums *sums = split ? &b->high_sums : &b->low_sums;
+    group_terms *sums = split ? b->high_sums : b->low_sums;
     v_shares p, q;
-    shares(c, c->inv_t, sums->ref_s, sums->sum_s, l, &p);
-    shares(c, c->inv_tt, sums->ref_t, sums->sum_t, l, &q);
+    shares(c, sums, STUDENT, l, &p);
+    shares(c, sums, TEACHER, l, &q);
     vec high = v_splat(0), kd = v_splat(0);
     for (int g = 0; g < c->groups; g++) {
         v_store(&b->student_mass[g][l], p.value[g]);
@@ -165,21 +145,22 @@ static inline void finish_kd(const criterion *c, block *b, int l, const row_fact
             high = v_add(high, part);
         }
         if (!with_high || split) {
-            v_store(&b->low_sums.c_s[g][l], row->broken);
-            v_store(&b->low_sums.c_t[g][l], row->broken);
-            v_store(&b->low_sums.c_d[g][l], v_splat(0));
+            v_store(&b->low_sums[g].c_s[l], row->broken);
+            v_store(&b->low_sums[g].c_t[l], row->broken);
+            v_store(&b->low_sums[g].c_d[l], v_splat(0));
         }
         if (!with_high && split) {
-            v_store(&b->high_sums.c_s[g][l], v_splat(0));
-            v_store(&b->high_sums.c_t[g][l], v_splat(0));
-            v_store(&b->high_sums.c_d[g][l], v_splat(0));
+            v_store(&b->high_sums[g].c_s[l], v_splat(0));
+            v_store(&b->high_sums[g].c_t[l], v_splat(0));
+            v_store(&b->high_sums[g].c_d[l], v_splat(0));
         }
         v_store(&b->low[g][l], v_splat(0));
         if (c->w_low[g] == 0) continue;
         vec log_ratio = v_sub(p.log_sum[g], q.log_sum[g]);
         if (split)
-            log_ratio = v_sub(v_log(v_load(&b->low_sums.sum_s[g][l])),
-                              v_log(v_load(&b->low_sums.sum_t[g][l])));
+            log_ratio = v_sub(v_log(v_load(&b->low_sums[g].sum_s[l])),
+                              v_log(v_load(&b->low_sums[g].sum_t[l])));
+        v_store(&b->low_sums[g].level[l], log_ratio);
         finish_low(c, b, g, l, q.value[g], log_ratio, row);
         kd = v_add(kd, v_mul(v_splat(c->w_low[g]), v_load(&b->low[g][l])));
     }
@@ -195,7 +176,8 @@ static inline void finish_ce(const criterion *c, block *b, int l, vec broken) {
     vec mean = v_only(any, v_div(v_load(&b->lin_ce[l]), num));
     vec at_target = e < 1 ? v_mul(v_splat(1 - e), v_load(&b->target_ce[l])) : v_splat(0);
     vec ce = v_sub(v_log(sum), v_fma(v_splat(e), mean, at_target));
-    v_store(&b->ce[l], v_select(v_eq(at_target, v_lowest()), v_splat((real)INFINITY), ce));
+    v_store(&b->ce[l],
+            v_select(m_or(none, v_eq(at_target, v_lowest())), v_splat((real)INFINITY), ce));
     vec f = v_mul(v_load(&b->grad_scale[l]), v_splat(c->ce_weight));
     v_store(&b->c_ce[l], v_add(v_select(none, v_splat(0), v_div(f, sum)), broken));
     v_store(&b->c_flat[l], v_only(any, v_div(v_mul(f, v_splat(e)), num)));
@@ -207,8 +189,8 @@ static inline void finish_ce(const criterion *c, block *b, int l, vec broken) {
 static inline vec find_broken(const criterion *c, const block *b, int l) {
     vec students = v_splat(0), teachers = v_splat(0);
     for (int g = 0; g < c->groups; g++) {
-        students = v_add(students, v_load(&b->low_sums.sum_s[g][l]));
-        teachers = v_add(teachers, v_load(&b->low_sums.sum_t[g][l]));
+        students = v_add(students, v_load(&b->low_sums[g].sum_s[l]));
+        teachers = v_add(teachers, v_load(&b->low_sums[g].sum_t[l]));
     }
     vec sums = v_add(students, teachers);
     if (c->ce) sums = v_add(sums, v_load(&b->sum_ce[l]));
@@ -233,7 +215,10 @@ static inline void finish_lanes(const criterion *c, block *b, int l) {
 }
 
 static void finish(const criterion *c, block *b) {
-    for (int l = 0; l < b->rows; l += LANES) finish_lanes(c, b, l);
+    for (int l = 0; l < b->rows; l += LANES) {
+        finish_lanes(c, b, l);
+        if (longest_list(b, l) > 0) finish_list(c, b, l);
+    }
 }
 
 #endif

@@ -14,24 +14,24 @@ OP mask small_enough(vec x) {
 }
 
 static inline mask in_range(const criterion *c, const block *b, int l) {
-    const group_sums *p = &b->low_sums;
+    const group_terms *p = b->low_sums;
     vec scale = v_abs(v_load(&b->grad_scale[l]));
     mask good = m_and(v_lt(v_splat(0x1p-60), scale), v_lt(scale, v_splat(0x1p60)));
     good = m_or(good, v_eq(scale, v_splat(0)));
     if (c->ce)
         good = m_and(good, m_and(held(v_load(&b->sum_ce[l])), small_enough(v_load(&b->lin_ce[l]))));
     for (int g = 0; g < c->groups; g++) {
-        vec s = v_load(&p->sum_s[g][l]), t = v_load(&p->sum_t[g][l]);
+        vec s = v_load(&p[g].sum_s[l]), t = v_load(&p[g].sum_t[l]);
         mask fine = m_and(held(s), held(t));
-        if (c->forward) fine = m_and(fine, small_enough(v_load(&p->dot_t[g][l])));
-        if (c->reverse) fine = m_and(fine, small_enough(v_load(&p->dot_s[g][l])));
-        fine = m_and(
-            fine, m_and(small_enough(v_load(&p->c_s[g][l])), small_enough(v_load(&p->c_t[g][l]))));
-        fine = m_and(fine, small_enough(v_load(&p->c_d[g][l])));
+        if (c->forward) fine = m_and(fine, small_enough(v_load(&p[g].dot_t[l])));
+        if (c->reverse) fine = m_and(fine, small_enough(v_load(&p[g].dot_s[l])));
+        fine = m_and(fine,
+                     m_and(small_enough(v_load(&p[g].c_s[l])), small_enough(v_load(&p[g].c_t[l]))));
+        fine = m_and(fine, small_enough(v_load(&p[g].c_d[l])));
         // A group without classes has zeros throughout; one of nothing but -inf has products that are no numbers.
         mask empty = m_and(v_eq(s, v_splat(0)), v_eq(t, v_splat(0)));
-        if (c->forward) empty = m_and(empty, v_eq(v_load(&p->dot_t[g][l]), v_splat(0)));
-        if (c->reverse) empty = m_and(empty, v_eq(v_load(&p->dot_s[g][l]), v_splat(0)));
+        if (c->forward) empty = m_and(empty, v_eq(v_load(&p[g].dot_t[l]), v_splat(0)));
+        if (c->reverse) empty = m_and(empty, v_eq(v_load(&p[g].dot_s[l]), v_splat(0)));
         good = m_and(good, m_or(empty, fine));
     }
     return good;
@@ -56,8 +56,8 @@ OP vec spread(vec sum) {
 // The student's mean of d / T, relative to the reference point, which may lie far from where its
 // weight is. A reverse term is what remains of it after the subtraction of a logarithm; so is the
 // factor p_i (log p_i - log q_i - low) of its gradient, whose error is that of d alone.
-static inline vec mean_ratio(const criterion *c, const group_sums *sums, int g, int l) {
-    const vec s = v_load(&sums->sum_s[g][l]), dot = v_load(&sums->dot_s[g][l]);
+static inline vec mean_ratio(const criterion *c, const group_terms *sums, int g, int l) {
+    const vec s = v_load(&sums[g].sum_s[l]), dot = v_load(&sums[g].dot_s[l]);
     return v_only(v_positive(s), v_mul(v_div(dot, s), v_splat(c->inv_t)));
 }
 
@@ -65,8 +65,8 @@ static inline mask reverse_is_precise(const criterion *c, const block *b, int l)
     mask good = m_all();
     for (int g = 0; c->reverse && g < c->groups; g++) {
         if (c->w_low[g] == 0) continue;
-        const group_sums *sums = &b->low_sums;
-        const vec s = v_load(&sums->sum_s[g][l]), t = v_load(&sums->sum_t[g][l]);
+        const group_terms *sums = b->low_sums;
+        const vec s = v_load(&sums[g].sum_s[l]), t = v_load(&sums[g].sum_t[l]);
         const vec mean = mean_ratio(c, sums, g, l);
         const vec low = v_abs(v_sub(mean, v_sub(v_log(s), v_log(t))));
         const vec allowed = v_mul(v_splat(4), magnitude(low, v_splat(1)));
@@ -94,20 +94,29 @@ static inline mask precise(const criterion *c, const block *b, int l) {
         if (c->mass_scaled >> g & 1U) unit = v_mul(unit, v_load(&b->teacher_mass[g][l]));
         if (c->table_weighted >> g & 1U) unit = v_mul(unit, v_abs(v_load(&b->low_weight[l])));
         vec wide = v_splat(1);
-        if (c->forward) wide = v_min(wide, spread(v_load(&b->low_sums.sum_t[g][l])));
-        if (c->reverse) wide = v_min(wide, spread(v_load(&b->low_sums.sum_s[g][l])));
+        if (c->forward) wide = v_min(wide, spread(v_load(&b->low_sums[g].sum_t[l])));
+        if (c->reverse) wide = v_min(wide, spread(v_load(&b->low_sums[g].sum_s[l])));
         size = v_fma(w, magnitude(v_abs(v_load(&b->low[g][l])), v_mul(unit, wide)), size);
-        if (c->reverse) unit = v_fma(unit, v_abs(mean_ratio(c, &b->low_sums, g, l)), unit);
-        error = v_fma(w, v_only(v_positive(v_load(&b->low_sums.sum_t[g][l])), unit), error);
+        if (c->reverse) unit = v_fma(unit, v_abs(mean_ratio(c, b->low_sums, g, l)), unit);
+        error = v_fma(w, v_only(v_positive(v_load(&b->low_sums[g].sum_t[l])), unit), error);
     }
     return v_le(v_mul(v_splat(float_error), error), v_mul(v_splat(promised), size));
 }
 
 static void judge(const criterion *c, block *b) {
     for (int l = 0; l < b->rows; l += LANES) {
-        mask good = m_and(in_range(c, b, l), precise(c, b, l));
-        good = m_and(good, reverse_is_precise(c, b, l));
-        b->refused |= ~m_bits(good) << l & b->used & ((1U << LANES) - 1U) << l;
+        const uint32_t here = b->used & ((1U << LANES) - 1U) << l;
+        const uint32_t held_rows = m_bits(in_range(c, b, l)) << l & here;
+        const mask fine = m_and(precise(c, b, l), reverse_is_precise(c, b, l));
+        b->refused |= here & ~held_rows;
+        b->near |= held_rows & ~(m_bits(fine) << l);
+        if ((b->near & here) == 0) continue;
+        prepare_refine(c, b, l);
+        // Where one model has next to nothing outside the list, and the other has, floats do not hold their ratio.
+        const mask can = m_or(m_andnot(has_list(b, l), m_all()), held(v_load(&b->rest.odds[l])));
+        const uint32_t cannot = b->near & here & ~(m_bits(can) << l);
+        b->near &= ~cannot;
+        b->refused |= cannot;
     }
 }
 

@@ -12,12 +12,13 @@
 
 enum {
     BLOCK_ROWS = 16, // rows of a block: as many as a vector of floats has lanes
-    MAX_GROUPS = GDKD_MAX_GROUPS
+    MAX_GROUPS = GDKD_MAX_GROUPS,
+    MOST_LISTED = 32 // classes of a row that are done one by one
 };
 
-// exp(d / T) = 2^(d (hi + lo)), for d in [min, max]; beyond, the result is 0 or infinity.
+// exp(d / T) = 2^(d (hi + lo)), for d in [min, 0]; 0 below.
 typedef struct {
-    double hi, lo, min, max;
+    double hi, lo, min;
 } exp_scale;
 
 // The criterion, resolved: constant during a call.
@@ -48,19 +49,35 @@ typedef struct {
 // A number for each row of a block.
 typedef double lanes[BLOCK_ROWS];
 
-// Per group and row: sums relative to reference points, with ds = s - ref_s, dt = t - ref_t,
+// One group of every row: sums relative to reference points, with ds = s - ref_s, dt = t - ref_t,
 // d = ds - rho dt, and the coefficients of the gradient
 //     exp(ds / T) (c_s + c_d d) - exp(dt / T_t) c_t.
 typedef struct {
-    lanes ref_s[MAX_GROUPS], ref_t[MAX_GROUPS];
-    lanes sum_s[MAX_GROUPS]; // sum of exp(ds / T)
-    lanes sum_t[MAX_GROUPS]; // sum of exp(dt / T_t)
-    lanes dot_t[MAX_GROUPS]; // sum of exp(dt / T_t) d
-    lanes dot_s[MAX_GROUPS]; // sum of exp(ds / T) d
-    lanes c_s[MAX_GROUPS], c_t[MAX_GROUPS], c_d[MAX_GROUPS];
-} group_sums;
+    lanes ref_s, ref_t;
+    lanes sum_s;         // sum of exp(ds / T)
+    lanes sum_t;         // sum of exp(dt / T_t)
+    lanes dot_t;         // sum of exp(dt / T_t) d
+    lanes dot_s;         // sum of exp(ds / T) d
+    lanes c_s, c_t, c_d; // coefficients
+    lanes level,
+        odds; // for refine: log q_i - log p_i = level - d / T, and S_t / S_s in these units
+    lanes excess_t,
+        excess_s; // what refine finds: sum of exp(dt / T_t) phi(u), of exp(ds / T) phi(-u)
+} group_terms;
 
-// Up to BLOCK_ROWS rows on their way through the stages; [lane] is the row's place in the block.
+// The classes that a row in the rows shape has done one by one, in double: those that stand out, and whole
+// groups of few classes. The kernels then run over the rest of the row as one group.
+typedef struct {
+    int32_t count[BLOCK_ROWS];
+    int32_t index[MOST_LISTED][BLOCK_ROWS];
+    lanes s[MOST_LISTED], t[MOST_LISTED];
+    lanes group[MOST_LISTED];
+    lanes e_s[MOST_LISTED], e_t[MOST_LISTED], d[MOST_LISTED];
+    lanes gradient[MOST_LISTED];
+} listing;
+
+// Up to BLOCK_ROWS rows on their way through the stages; [lane] is the row's place in the block. What comes
+// from `rest` on is large, and cleared as far as it is used.
 typedef struct {
     int rows;
 
@@ -86,14 +103,14 @@ typedef struct {
 
     // The split. A class c is above the border when t > bound, or t = bound and c <= last (BOTTOM:
     // t < bound). TARGET: index is the target. TOP1_TOPK: the top class has t = top and c <= index.
+    // A row with a list: the listed classes have t >= bound, or are class index of TARGET.
     double bound[BLOCK_ROWS], top[BLOCK_ROWS];
     int32_t last[BLOCK_ROWS], index[BLOCK_ROWS];
 
-    // The groups' sums and coefficients. high is used where the high term needs other logits than
-    // the low ones (standardisation inside the groups) or its share of the gradient by itself
-    // (norms).
-    group_sums low_sums, high_sums;
+    uint32_t near; // bit l: the models are so alike that the low terms need refine
+    lanes refined; // 1 where excess_t and excess_s hold, else 0
 
+    lanes row_top; // the row's largest student logit, or -inf
     double ref_ce[BLOCK_ROWS];
     double sum_ce[BLOCK_ROWS];    // sum of exp(s - ref_ce)
     double lin_ce[BLOCK_ROWS];    // sum of s - ref_ce, over the classes that are not -inf
@@ -108,6 +125,12 @@ typedef struct {
     double low[MAX_GROUPS][BLOCK_ROWS];
     double student_mass[MAX_GROUPS][BLOCK_ROWS], teacher_mass[MAX_GROUPS][BLOCK_ROWS];
     double norm2_ce[BLOCK_ROWS], norm2_high[BLOCK_ROWS], norm2_low[MAX_GROUPS][BLOCK_ROWS];
+
+    // The groups' sums and coefficients. high is used where the high term needs other logits than
+    // the low ones (standardisation inside the groups) or its share of the gradient by itself
+    // (norms). rest: of the classes that are not listed, in rows that have a list.
+    group_terms rest, low_sums[MAX_GROUPS], high_sums[MAX_GROUPS];
+    listing list;
 } block;
 
 // Scratch of one thread, carved out of the workspace; each for `classes` elements, the tiles for
@@ -115,6 +138,7 @@ typedef struct {
 typedef struct {
     float *tile_s, *tile_t, *tile_g; // gathered or converted logits, and their gradient
     uint8_t *tile_map;               // likewise, the groups
+    float *exp_s, *exp_t, *exp_ce;   // the exponentials that the sums found, for the gradient
     double *row_s, *row_t, *row_g;   // one row in double
     double *standard_s, *standard_t, *standard_g; // the same, standardised
     void *select_value;                           // for the wider type
@@ -129,13 +153,21 @@ typedef struct {
     // along the classes (rows_), or one row per lane (across_). The sums include the split into
     // groups.
     void (*rows_sums)(const criterion *c, block *b, const scratch *x);
+    void (*rows_refine)(const criterion *c, block *b, const scratch *x);
     void (*rows_gradient)(const criterion *c, block *b, const scratch *x);
     void (*across_sums)(const criterion *c, block *b, const scratch *x);
+    void (*across_refine)(const criterion *c, block *b, const scratch *x);
     void (*across_gradient)(const criterion *c, block *b, const scratch *x);
-    // From the sums to terms and coefficients. judge adds to `refused` the rows whose sums a float
-    // does not hold well enough.
+    // Rows of floats into a tile for the across stages, and back.
+    void (*gather)(const float *const *row, int rows, int32_t classes, float *tile);
+    void (*scatter)(const float *tile, int rows, int32_t classes, float *const *row);
+    // Double, all rows. combine adds the listed classes to the sums of the rest; finish goes from the sums to
+    // terms and coefficients; judge finds the rows whose sums a float does not hold (refused), and those whose
+    // terms the sums do not give well enough (near); combine_refined ends what the refine stages began.
+    void (*combine)(const criterion *c, block *b);
     void (*finish)(const criterion *c, block *b);
     void (*judge)(const criterion *c, block *b);
+    void (*combine_refined)(const criterion *c, block *b);
     // Double, one row, whose logits are in x->row_s and x->row_t (and its groups in x->map, where
     // they are the caller's); the gradient goes to x->row_g.
     void (*exact_sums)(const criterion *c, block *b, int lane, const scratch *x);
@@ -149,8 +181,10 @@ extern const kernels gdkd_kernels_scalar, gdkd_kernels_avx2, gdkd_kernels_avx512
 
 // The double halves of the tables.
 #define DOUBLE_STAGES(isa)                                                                         \
+    void gdkd_combine_##isa(const criterion *c, block *b);                                         \
     void gdkd_finish_##isa(const criterion *c, block *b);                                          \
     void gdkd_judge_##isa(const criterion *c, block *b);                                           \
+    void gdkd_combine_refined_##isa(const criterion *c, block *b);                                 \
     void gdkd_exact_sums_##isa(const criterion *c, block *b, int lane, const scratch *x);          \
     void gdkd_exact_gradient_##isa(const criterion *c, block *b, int lane, const scratch *x)
 DOUBLE_STAGES(scalar);

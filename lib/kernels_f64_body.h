@@ -3,12 +3,20 @@
 #include "exact_body.h"
 #include "judge_body.h"
 
+void ISA(gdkd_combine)(const criterion *c, block *b) {
+    combine(c, b);
+}
+
 void ISA(gdkd_finish)(const criterion *c, block *b) {
     finish(c, b);
 }
 
 void ISA(gdkd_judge)(const criterion *c, block *b) {
     judge(c, b);
+}
+
+void ISA(gdkd_combine_refined)(const criterion *c, block *b) {
+    combine_refined(c, b);
 }
 
 void ISA(gdkd_exact_sums)(const criterion *c, block *b, int lane, const scratch *x) {

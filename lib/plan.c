@@ -6,7 +6,8 @@
 #include <omp.h>
 
 enum {
-    GATHER_CLASSES = 128, // up to here consecutive classes are gathered into lanes across rows
+    MOST_CLASSES = 1 << 30, // a step beyond the last class still is an int32_t
+    GATHER_CLASSES = 128,   // up to here consecutive classes are gathered into lanes across rows
     ACROSS_COPY_CLASSES =
         1024,               // up to here a tile of BLOCK_ROWS rows is copied for lanes across rows
     WORK_PER_THREAD = 16384 // elements below which a further thread costs more than it brings
@@ -145,7 +146,7 @@ static gdkd_status check_sizes(const gdkd_batch *b, plan *p) {
     if (!one_of(b->student_dtype, GDKD_F16) || !one_of(b->teacher_dtype, GDKD_F16) ||
         !one_of(b->target_dtype, GDKD_INT32))
         return GDKD_ERROR_ENUM;
-    if (b->outer < 0 || b->inner < 0 || b->classes < 1 || b->classes > INT32_MAX)
+    if (b->outer < 0 || b->inner < 0 || b->classes < 1 || b->classes > MOST_CLASSES)
         return GDKD_ERROR_SIZE;
     int64_t row;
     if (__builtin_mul_overflow(b->classes, b->inner, &row) ||
@@ -337,11 +338,22 @@ static gdkd_status check_groups(plan *p, int64_t *error_row) {
     return GDKD_OK;
 }
 
+// Whether rows differ in anything that has to be looked at.
+static bool has_row_data(const plan *p) {
+    const gdkd_config *c = p->config;
+    return p->batch->target || p->batch->row_weight || (has_k(c) && c->k_rule == GDKD_K_PER_ROW) ||
+           (p->c.table_weighted != 0 && c->low_weight_index == GDKD_LOW_WEIGHT_PER_ROW);
+}
+
 gdkd_status gdkd_plan_rows(plan *p) {
     gdkd_result *r = p->result;
     const gdkd_batch *b = p->batch;
     gdkd_status status = check_class_tables(p);
-    for (int64_t row = 0; row < p->rows && status == GDKD_OK; row++) {
+    if (!has_row_data(p)) {
+        p->rows_used = p->rows;
+        p->weight_sum = (double)p->rows;
+    }
+    for (int64_t row = 0; has_row_data(p) && row < p->rows && status == GDKD_OK; row++) {
         status = check_row(p, row);
         if (status != GDKD_OK) {
             r->error_row = row;
@@ -350,6 +362,7 @@ gdkd_status gdkd_plan_rows(plan *p) {
             p->weight_sum += b->row_weight ? b->row_weight[row] : 1;
         }
     }
+    if (status == GDKD_OK && !finite(p->weight_sum)) status = GDKD_ERROR_WEIGHT;
     if (status == GDKD_OK) status = check_groups(p, &r->error_row);
     if (status != GDKD_OK) return status;
     p->divisor = 1;

@@ -9,15 +9,12 @@ static const long double log2_e = 1.442695040888963407359924681001892137L;
 exp_scale gdkd_scale_f32(double temperature) {
     long double c = log2_e / (long double)temperature;
     float hi = (float)c;
-    return (exp_scale){.hi = hi,
-                       .lo = (float)(c - (long double)hi),
-                       .min = (float)(-127.0 / (double)hi),
-                       .max = (float)(128.0 / (double)hi)};
+    return (exp_scale){
+        .hi = hi, .lo = (float)(c - (long double)hi), .min = (float)(-127.0 / (double)hi)};
 }
 
 exp_scale gdkd_scale_f64(double temperature) {
     long double c = log2_e / (long double)temperature;
     double hi = (double)c;
-    return (exp_scale){
-        .hi = hi, .lo = (double)(c - (long double)hi), .min = -1023.0 / hi, .max = 1024.0 / hi};
+    return (exp_scale){.hi = hi, .lo = (double)(c - (long double)hi), .min = -1023.0 / hi};
 }

@@ -2,8 +2,8 @@
 // when its logit is larger or, at equal logits, its index lower. That order is total, so ties need
 // no care.
 //
-// For small k the vector maxima of the row give a bound that at least k classes reach; only
-// those few are looked at one by one. For large k a quickselect does it.
+// For small k the vector maxima of the row give a bound that at least k classes reach; for large k, counting
+// passes close in on the k-th. Either leaves a few classes to be looked at one by one.
 #ifndef GDKD_SELECT_BODY_H
 #define GDKD_SELECT_BODY_H
 
@@ -15,8 +15,7 @@ enum { SELECT_SMALL = 2 * LANES }; // slots of the first pass
 
 typedef struct {
     real kth;     // logit of the k-th best
-    int32_t last; // its class: the last one in the order
-    int32_t best; // the best class
+    int32_t last; // the last class of that logit that is among the k; the row's last where all are
 } selection;
 
 typedef struct {
@@ -38,39 +37,124 @@ static inline void exchange(candidates *x, int32_t i, int32_t j) {
     x->index[j] = index;
 }
 
-// A value that at least `want` classes reach: the want-th largest of SELECT_SMALL slots' maxima.
-static inline real reached_bound(const real *t, int32_t n, int want, vec sign) {
-    const real lowest = (real)-INFINITY;
-    vec a = v_splat(lowest), b = a;
-    int32_t at = 0;
-    for (; at + 2 * LANES <= n; at += 2 * LANES) {
-        a = v_max(a, v_mul(v_load(t + at), sign));
-        b = v_max(b, v_mul(v_load(t + at + LANES), sign));
-    }
-    real slot[SELECT_SMALL];
+// The logits that are ranked: as they are, or negated for the smallest. `sign` is 1 or -1, where it can be a constant.
+OP vec signed_load(const real *t, int32_t sign) {
+    return sign > 0 ? v_load(t) : v_sub(v_splat(-(real)0), v_load(t));
+}
+OP vec signed_load_some(const real *t, mask m, int32_t sign) {
+    return sign > 0 ? v_load_some(t, m) : v_sub(v_splat(-(real)0), v_load_some(t, m));
+}
+
+OP int lanes_in(mask m) {
+    return __builtin_popcount(m_bits(m));
+}
+
+// The want-th largest lane of a and b together: the largest value that want lanes reach. Counted, since a sort would
+// mispredict.
+OP real reached_by_lanes(vec a, vec b, int slots, int want) {
+    real slot[SELECT_SMALL], bound = (real)-INFINITY;
     v_store(slot, a);
-    v_store(slot + LANES, b);
-    // The want-th largest is the largest that want slots reach: counted, since a sort would
-    // mispredict.
-    real bound = lowest;
-    for (int i = 0; i < SELECT_SMALL; i++) {
+    if (slots > LANES) v_store(slot + LANES, b);
+    for (int i = 0; i < slots; i++) {
         const vec x = v_splat(slot[i]);
-        int reach = __builtin_popcount(m_bits(v_le(x, a))) + __builtin_popcount(m_bits(v_le(x, b)));
+        const int reach = lanes_in(v_le(x, a)) + (slots > LANES ? lanes_in(v_le(x, b)) : 0);
         bound = reach >= want && slot[i] > bound ? slot[i] : bound;
     }
     return bound;
 }
 
-// The classes whose value reaches the bound, by index. NaNs reach none.
-static inline void collect(const real *t, int32_t n, real bound, real sign, candidates *x) {
-    const vec least = v_splat(bound), signs = v_splat(sign);
+// A value that at least `want` classes reach: the want-th largest of the maxima that lanes hold.
+OP real reached_bound(const real *t, int32_t n, int want, int32_t sign) {
+    const real lowest = (real)-INFINITY;
+    vec a = v_splat(lowest), b = a;
+    for (int32_t at = 0; at + 2 * LANES <= n; at += 2 * LANES) {
+        a = v_max(a, signed_load(t + at, sign));
+        b = v_max(b, signed_load(t + at + LANES, sign));
+    }
+    // With half the lanes to spare, half as many slots give nearly as few candidates.
+    if (2 * want <= LANES) return reached_by_lanes(v_max(a, b), b, LANES, want);
+    return reached_by_lanes(a, b, 2 * LANES, want);
+}
+
+// Values from lo on and below hi, with the numbers of classes that reach each.
+typedef struct {
+    real lo, hi;
+    bool open; // hi is the largest value, and included
+    int64_t reach_lo, reach_hi;
+} bracket;
+
+OP int64_t reaching(const real *t, int32_t n, real least, int32_t sign) {
+    const vec bound = v_splat(least), one = v_splat(1);
+    vec count = v_splat(0);
+    double sum = 0;
+    int32_t steps = 0;
+    for (int32_t at = 0; at < n; at += LANES) {
+        const mask valid = n - at < LANES ? m_first(n - at) : m_first(LANES);
+        const vec v =
+            n - at < LANES ? signed_load_some(t + at, valid, sign) : signed_load(t + at, sign);
+        count = v_add(count, v_only(m_and(v_le(bound, v), valid), one));
+        if (++steps % (1 << 20) == 0) { // a float counts to 2^24
+            sum += v_sum(count);
+            count = v_splat(0);
+        }
+    }
+    return (int64_t)(sum + v_sum(count));
+}
+
+static inline bracket whole_range(const real *t, int32_t n, int32_t sign) {
+    real lo[LANES], hi[LANES];
+    vec least = v_splat((real)INFINITY), most = v_splat((real)-INFINITY);
+    for (int32_t at = 0; at < n; at += LANES) {
+        const mask valid = n - at < LANES ? m_first(n - at) : m_first(LANES);
+        const vec v =
+            n - at < LANES ? signed_load_some(t + at, valid, sign) : signed_load(t + at, sign);
+        least = v_select(valid, v_min(v, least), least); // a NaN in v leaves the second
+        most = v_select(valid, v_max(v, most), most);
+    }
+    v_store(lo, least);
+    v_store(hi, most);
+    bracket r = {.lo = lo[0], .hi = hi[0], .open = true, .reach_lo = n};
+    for (int l = 1; l < LANES; l++) {
+        r.lo = lo[l] < r.lo ? lo[l] : r.lo;
+        r.hi = hi[l] > r.hi ? hi[l] : r.hi;
+    }
+    return r;
+}
+
+// Closes in on the k-th largest until few classes are left: by interpolation, and by halves every third time,
+// so that no distribution makes it slow.
+static inline bracket close_in(const real *t, int32_t n, int64_t k, int32_t sign) {
+    enum { MOST_STEPS = 40 };
+    bracket r = whole_range(t, n, sign);
+    for (int step = 1; step < MOST_STEPS && r.reach_lo - r.reach_hi > SELECT_SMALL; step++) {
+        const double part = (double)(k - r.reach_hi) / (double)(r.reach_lo - r.reach_hi);
+        const real way = step % 3 == 0 ? (real)0.5 : (real)part, pivot = r.hi - (r.hi - r.lo) * way;
+        if (!(pivot > r.lo && pivot < r.hi)) break; // equal logits, or infinite ones
+        const int64_t reach = reaching(t, n, pivot, sign);
+        if (reach >= k) {
+            r.lo = pivot;
+            r.reach_lo = reach;
+        } else {
+            r.hi = pivot;
+            r.reach_hi = reach;
+            r.open = false;
+        }
+    }
+    return r;
+}
+
+// The classes in the bracket, by index. NaNs are in none.
+static inline void collect(const real *t, int32_t n, bracket r, int32_t sign, candidates *x) {
+    const vec least = v_splat(r.lo);
+    const vec most = v_splat(r.open ? (real)NAN : r.hi); // nothing reaches a NaN
     x->count = 0;
     for (int32_t at = 0; at < n; at += LANES) {
         mask valid = n - at < LANES ? m_first(n - at) : m_first(LANES);
-        vec v = v_mul(n - at < LANES ? v_load_some(t + at, valid) : v_load(t + at), signs);
-        for (uint32_t bits = m_bits(m_and(v_le(least, v), valid)); bits; bits &= bits - 1) {
+        vec v = n - at < LANES ? signed_load_some(t + at, valid, sign) : signed_load(t + at, sign);
+        mask in = m_andnot(v_le(most, v), m_and(v_le(least, v), valid));
+        for (uint32_t bits = m_bits(in); bits; bits &= bits - 1) {
             int32_t i = at + __builtin_ctz(bits);
-            x->value[x->count] = t[i] * sign;
+            x->value[x->count] = sign > 0 ? t[i] : -t[i];
             x->index[x->count++] = i;
         }
     }
@@ -116,32 +200,35 @@ static inline void quickselect(candidates *x, int32_t k) {
     }
 }
 
-// The place of the best of [from, to).
-static inline int32_t best_of(const candidates *x, int32_t from, int32_t to) {
-    int32_t best = from;
-    for (int32_t i = from + 1; i < to; i++)
-        if (better(x->value[i], x->index[i], x->value[best], x->index[best])) best = i;
-    return best;
+// Whether one of the candidates behind the rank equals it.
+static inline bool equal_behind(const candidates *x, int32_t rank) {
+    for (int32_t i = rank + 1; i < x->count; i++)
+        if (x->value[i] == x->value[rank]) return true;
+    return false;
 }
 
 // sign: 1 for the largest, -1 for the smallest. k >= 1. Rows with NaNs give some answer.
-static inline selection select_class(const real *t, int32_t n, int64_t k, real sign,
+static inline selection select_class(const real *t, int32_t n, int64_t k, int32_t sign,
                                      const scratch *room) {
-    if (k >= n) k = n;
+    const selection all = {(real)(sign > 0 ? -INFINITY : INFINITY), n - 1};
+    if (k >= n) return all;
     candidates x = {room->select_value, room->select_index, 0};
-    const bool few = k <= LANES && n >= 2 * SELECT_SMALL;
-    collect(t, n, few ? reached_bound(t, n, (int)k, v_splat(sign)) : (real)-INFINITY, sign, &x);
-    if (x.count == 0) return (selection){(real)-INFINITY * sign, n - 1, 0};
+    bracket r = {.open = true};
+    if (k <= LANES && n >= 2 * SELECT_SMALL)
+        r.lo = reached_bound(t, n, (int)k, sign);
+    else
+        r = close_in(t, n, k, sign);
+    collect(t, n, r, sign, &x);
+    if (x.count == 0) return all;
 
-    const int32_t rank = k < x.count ? (int32_t)k - 1 : x.count - 1; // of the k-th, from 0
-    if (x.count <= SELECT_SMALL) {
+    const int64_t place = k - r.reach_hi - 1; // of the k-th among the candidates, from 0
+    const int32_t rank = place < x.count ? (int32_t)place : x.count - 1;
+    if (x.count <= SELECT_SMALL)
         sort_small(&x);
-    } else {
+    else
         quickselect(&x, rank);
-        exchange(&x, 0, best_of(&x, 0, rank + 1));
-    }
-    const selection s = {x.value[rank] * sign, x.index[rank], x.index[0]};
-    return k < n ? s : (selection){(real)-INFINITY * sign, n - 1, s.best};
+    return (selection){sign > 0 ? x.value[rank] : -x.value[rank],
+                       equal_behind(&x, rank) ? x.index[rank] : n - 1};
 }
 
 // --- Adaptive k ----------------------------------------------------------------------------------
@@ -173,7 +260,8 @@ static inline void sort_ascending(real *x, int32_t n) {
 static inline int64_t adaptive_k(const criterion *c, const real *t, int32_t n, int32_t gone,
                                  const scratch *room) {
     real *v = room->select_value;
-    for (int32_t i = 0; i < n; i++) v[i] = t[i] == t[i] ? t[i] : (real)-INFINITY;
+    // Not NaN, nor the +inf that keeps classes that are gone from the lowest k.
+    for (int32_t i = 0; i < n; i++) v[i] = t[i] < (real)INFINITY ? t[i] : (real)-INFINITY;
     sort_ascending(v, n);
     double sum = 0, rest = 0;
     int64_t k = 1;

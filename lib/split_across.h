@@ -9,17 +9,18 @@
 
 enum { ACROSS_RANKS = 12 };
 
-OP vec load_lanes(const real *p, const block *b) {
-    return b->rows == LANES ? v_load(p) : v_load_some(p, m_first(b->rows));
+OP vec load_lanes(const real *p, const block *b, bool partial) {
+    return partial ? v_load_some(p, m_first(b->rows)) : v_load(p);
 }
 
 // rank[0..ranks): the largest values (times sign) of every lane, in order.
-OP void rank_values(const criterion *c, const block *b, int ranks, vec sign, vec *rank) {
+OP void rank_values(const criterion *c, const block *b, int ranks, vec sign, vec *rank,
+                    bool partial) {
     const vec lowest = v_splat((real)-INFINITY);
     for (int r = 0; r < ranks; r++) rank[r] = lowest;
     const real *t = b->t;
     for (int32_t at = 0; at < c->classes; at++, t += b->t_step) {
-        vec x = v_mul(load_lanes(t, b), sign);
+        vec x = v_mul(load_lanes(t, b, partial), sign);
         for (int r = 0; r < ranks; r++) {
             vec larger = v_max(rank[r], x);
             x = v_min(rank[r], x);
@@ -87,10 +88,10 @@ static inline void split_across_k(const criterion *c, block *b, const scratch *x
     vec rank[ACROSS_RANKS];
     const vec sign = v_splat(bottom ? -1 : 1);
     // The paper's k = 5 needs six ranks; a constant count stays in registers.
-    if (most <= 5)
-        rank_values(c, b, 6, sign, rank);
+    if (most <= 5 && b->rows == LANES)
+        rank_values(c, b, 6, sign, rank, false);
     else
-        rank_values(c, b, ACROSS_RANKS, sign, rank);
+        rank_values(c, b, most <= 5 ? 6 : ACROSS_RANKS, sign, rank, true);
     ranking values;
     for (int r = 0; r < (most <= 5 ? 6 : ACROSS_RANKS); r++) v_store(values[r], rank[r]);
     for (int l = 0; l < b->rows; l++)
@@ -106,31 +107,36 @@ static inline void split_across(const criterion *c, block *b, const scratch *x) 
 }
 
 // The largest logit of each group in both models as reference points, for every lane.
-OP void refer_across(const criterion *c, block *b, int partition) {
+OP void refer_across(const criterion *c, block *b, int partition, bool partial) {
     const int groups = groups_of(c, partition);
-    const borders at_border = borders_of(ACROSS, b, 0);
-    const mask valid = m_first(b->rows);
-    group_sums *p = &b->low_sums;
+    if (groups == 0) return;
+    const borders at_border = borders_of(ACROSS, c, b, 0);
+    const mask valid = partial ? m_first(b->rows) : m_all();
+    group_terms *p = b->low_sums;
     vec top_s[MAX_GROUPS], top_t[MAX_GROUPS];
     for (int g = 0; g < groups; g++) top_s[g] = top_t[g] = v_splat((real)-INFINITY);
     const real *s = b->s, *t = b->t;
     const uint8_t *map = b->map;
     for (int32_t at = 0; at < c->classes; at++, s += b->s_step, t += b->t_step) {
-        const vec x = load_lanes(s, b), z = load_lanes(t, b);
+        const vec x = load_lanes(s, b, partial), z = load_lanes(t, b, partial);
         mask m[MAX_GROUPS];
-        members(&at_border, partition, groups, b->map_shared, z, i_splat(at), map, valid, true, m);
+        members(&at_border, partition, groups, b->map_shared, z, i_splat(at), map, valid, partial,
+                m);
         for (int g = 0; g < groups; g++) {
             top_s[g] = v_max_where(top_s[g], m[g], x);
             top_t[g] = v_max_where(top_t[g], m[g], z);
         }
         if (partition == GDKD_PARTITION_MAP) map += b->map_step;
     }
+    vec top = v_splat((real)-INFINITY);
+    for (int g = 0; g < groups; g++) top = v_max(top_s[g], top);
+    v_to_doubles(b->row_top, top);
     for (int g = 0; g < groups; g++) {
-        v_to_doubles(p->ref_s[g], top_s[g]);
-        v_to_doubles(p->ref_t[g], top_t[g]);
+        v_to_doubles(p[g].ref_s, top_s[g]);
+        v_to_doubles(p[g].ref_t, top_t[g]);
         for (int l = 0; l < BLOCK_ROWS; l++) {
-            p->ref_s[g][l] = finite_or_zero(p->ref_s[g][l]);
-            p->ref_t[g][l] = finite_or_zero(p->ref_t[g][l]);
+            p[g].ref_s[l] = finite_or_zero(p[g].ref_s[l]);
+            p[g].ref_t[l] = finite_or_zero(p[g].ref_t[l]);
         }
     }
 }

@@ -1,5 +1,6 @@
 // The sums of a row: per group the masses of both models and the dot products that the low terms
-// need, and those of the cross-entropy. One pass over the logits, two exponentials per class.
+// need, and those of the cross-entropy. One pass over the logits, two exponentials per class, which the float
+// kernels keep for the gradient.
 //
 // Operations used: v_* of simd/ops.md, exp2.h, walk.h.
 #ifndef GDKD_SUMS_BODY_H
@@ -13,46 +14,60 @@
 // is in the same lane, so fewer.
 enum { STEPS_PER_FLUSH = 8, STEPS_PER_FLUSH_ACROSS = 4 };
 
+#ifdef REAL_IS_FLOAT
+#    define SCALE(c, which) v_scale_of(&(c)->which##32)
+enum { KEEP_EXPONENTIALS = 1 };
+#else
+#    define SCALE(c, which) v_scale_of(&(c)->which##64)
+enum { KEEP_EXPONENTIALS = 0 };
+#endif
+
 typedef struct {
     borders at;
     vec ref_s[MAX_GROUPS], ref_t[MAX_GROUPS];
     vec rho, ref_ce;
     v_scale student, teacher, ce;
-    bool forward, reverse,
-        with_ce; // copies: a store through a vector type might change the originals
+    bool forward, reverse, with_ce,
+        smooth; // copies: a store through a vector type might change the originals
 } sums_constants;
 
-// A sum whose terms come as unit and part (exp2.h), each added up by itself.
 typedef struct {
-    vec unit, part;
-} v_total;
-
-typedef struct {
-    v_total s[MAX_GROUPS], t[MAX_GROUPS], dot_t[MAX_GROUPS], dot_s[MAX_GROUPS];
-    v_total ce;
-    vec lin, num;
+    vec s[MAX_GROUPS], t[MAX_GROUPS], dot_t[MAX_GROUPS], dot_s[MAX_GROUPS];
+    vec ce, top_ce, lin, num; // top_ce: the terms that are 1, lest they swallow the others
 } sums_state;
 
-OP void total_add(v_total *a, mask m, v_power e) {
-    a->unit = v_add_where(a->unit, m, e.unit);
-    a->part = v_add_where(a->part, m, e.part);
+// What an instance is for: the criterion as it is, the cross-entropy too, or a forward distillation term alone.
+typedef enum { AS_ASKED, WITH_CE, PLAIN } task;
+
+// Where the exponentials of a row (a block, in the across shape) are kept; see scratch.
+typedef struct {
+    float *s, *t, *ce;
+} kept;
+
+OP kept kept_of(const criterion *c, const scratch *x, int lane) {
+#ifdef REAL_IS_FLOAT
+    const size_t at = (size_t)lane * (size_t)c->classes;
+    return (kept){x->exp_s + at, x->exp_t + at, c->ce ? x->exp_ce + at : x->exp_s};
+#else
+    (void)c, (void)x, (void)lane;
+    return (kept){NULL, NULL, NULL};
+#endif
 }
 
-#ifdef REAL_IS_FLOAT
-#    define SCALE(c, which) v_scale_of(&(c)->which##32)
-#else
-#    define SCALE(c, which) v_scale_of(&(c)->which##64)
-#endif
-
-// The groups' part is left out where groups is 0, the cross-entropy's unless with_ce.
-OP sums_constants sums_setup(const criterion *c, const block *b, const group_sums *p,
-                             walk_shape shape, int lane, int groups, bool with_ce) {
-    sums_constants k = {.forward = c->forward, .reverse = c->reverse, .with_ce = with_ce};
+// p: the terms of the first group. The groups' part is left out where groups is 0, the cross-entropy's unless
+// the task has it.
+OP sums_constants sums_setup(const criterion *c, const block *b, const group_terms *p,
+                             walk_shape shape, int lane, int groups, task what) {
+    const bool with_ce = what == WITH_CE;
+    sums_constants k = {.forward = what == PLAIN || c->forward,
+                        .reverse = what != PLAIN && c->reverse,
+                        .with_ce = with_ce,
+                        .smooth = c->label_smoothing > 0};
     if (groups > 0) {
-        k.at = borders_of(shape, b, lane);
+        k.at = borders_of(shape, c, b, lane);
         for (int g = 0; g < groups; g++) {
-            k.ref_s[g] = per_row(shape, p->ref_s[g], lane);
-            k.ref_t[g] = per_row(shape, p->ref_t[g], lane);
+            k.ref_s[g] = per_row(shape, p[g].ref_s, lane);
+            k.ref_t[g] = per_row(shape, p[g].ref_t, lane);
         }
         k.rho = v_splat((real)c->rho);
         k.student = SCALE(c, student);
@@ -84,93 +99,139 @@ OP class_ratio ratio_of(vec s, vec t, vec ds, vec dt, vec rho) {
 #endif
 }
 
-// Adds weight times ratio.
-OP void total_add_product(v_total *a, mask m, v_power weight, vec ratio) {
+// Adds weight times ratio; the weight is 0 outside m.
+OP void add_product(vec *sum, mask m, vec weight, vec ratio) {
 #ifdef REAL_IS_DOUBLE
     // An infinite ratio stays infinite where the weight underflowed to 0.
     const vec infinite = v_splat((real)INFINITY);
     mask endless = v_eq(v_max(ratio, v_sub(v_splat(0), ratio)), infinite);
-    weight.unit = v_select(endless, v_splat(1), weight.unit);
-    weight.part = v_select(endless, v_splat(1), weight.part);
+    *sum = v_fma_where(*sum, m, v_select(endless, v_splat(1), weight), ratio);
+#else
+    (void)m;
+    *sum = v_fma(weight, ratio, *sum);
 #endif
-    a->unit = v_fma_where(a->unit, m, weight.unit, ratio);
-    a->part = v_fma_where(a->part, m, weight.part, ratio);
 }
 
-OP void sums_step(const sums_constants *k, sums_state *a, int partition, int groups,
-                  bool map_shared, vec s, vec t, ivec i, const uint8_t *map, mask valid,
-                  bool partial) {
-    if (partition >= 0) {
+// The exponentials of a step: those of the groups are 0 where a class is in none of them.
+typedef struct {
+    vec s, t, ce;
+} exponentials;
+
+OP exponentials sums_step(const sums_constants *k, sums_state *a, int partition, int groups,
+                          bool map_shared, vec s, vec t, ivec i, const uint8_t *map, mask valid,
+                          bool partial) {
+    exponentials e = {v_splat(0), v_splat(0), v_splat(0)};
+    if (groups > 0) {
         mask m[MAX_GROUPS];
         members(&k->at, partition, groups, map_shared, t, i, map, valid, partial, m);
-        vec ds = v_sub(s, pick(m, groups, k->ref_s)), dt = v_sub(t, pick(m, groups, k->ref_t));
-        v_power es = v_exp_parts(ds, k->student), et = v_exp_parts(dt, k->teacher);
-        class_ratio d = ratio_of(s, t, ds, dt, k->rho);
+        const vec ds = v_sub(s, pick(m, groups, k->ref_s)),
+                  dt = v_sub(t, pick(m, groups, k->ref_t));
+        e.s = v_exp(ds, k->student);
+        e.t = v_exp(dt, k->teacher);
+        const class_ratio d = ratio_of(s, t, ds, dt, k->rho);
         for (int g = 0; g < groups; g++) {
-            total_add(&a->s[g], m[g], es);
-            total_add(&a->t[g], m[g], et);
-            if (k->forward) total_add_product(&a->dot_t[g], m[g], et, d.for_t);
-            if (k->reverse) total_add_product(&a->dot_s[g], m[g], es, d.for_s);
+            const bool all = partition == GDKD_PARTITION_ALL && !partial;
+            const vec es = all ? e.s : v_only(m[g], e.s), et = all ? e.t : v_only(m[g], e.t);
+            a->s[g] = v_add(a->s[g], es);
+            a->t[g] = v_add(a->t[g], et);
+            if (k->forward) add_product(&a->dot_t[g], m[g], et, d.for_t);
+            if (k->reverse) add_product(&a->dot_s[g], m[g], es, d.for_s);
+            if (groups == 1) e.s = es, e.t = et;
         }
     }
     if (k->with_ce) {
-        vec ds = v_sub(s, k->ref_ce);
+        const vec ds = v_sub(s, k->ref_ce);
+        const mask top = m_and(v_eq(ds, v_splat(0)), valid);
+        e.ce = v_exp(ds, k->ce);
+        a->ce = v_add(a->ce, v_only(m_andnot(top, valid), e.ce));
+        a->top_ce = v_add(a->top_ce, v_only(top, v_splat(1)));
+        if (k->smooth) {
 #ifdef REAL_IS_DOUBLE
-        mask there = m_andnot(v_eq(s, v_splat((real)-INFINITY)), valid);
+            const mask there = m_andnot(v_eq(s, v_splat((real)-INFINITY)), valid);
 #else
-        mask there = valid;
+            const mask there = valid;
 #endif
-        total_add(&a->ce, valid, v_exp_parts(ds, k->ce));
-        a->lin = v_add_where(a->lin, there, ds);
-        a->num = v_add_where(a->num, there, v_splat(1));
+            a->lin = v_add_where(a->lin, there, ds);
+            a->num = v_add(a->num, v_only(there, v_splat(1)));
+        }
     }
+    return e;
 }
 
 OP void sums_clear(sums_state *a, int groups) {
-    const v_total none = {v_splat(0), v_splat(0)};
+    const vec none = v_splat(0);
     for (int g = 0; g < groups; g++) a->s[g] = a->t[g] = a->dot_t[g] = a->dot_s[g] = none;
-    a->ce = none;
-    a->lin = a->num = v_splat(0);
+    a->ce = a->top_ce = a->lin = a->num = none;
 }
 
-OP void flush_one(walk_shape shape, double *sum, int lane, v_total a) {
-    if (shape == ROWS) {
-        sum[lane] += v_sum(a.unit) + v_sum(a.part);
-    } else {
-        v_add_to_doubles(sum, a.unit);
-        v_add_to_doubles(sum, a.part);
-    }
+OP void flush_one(walk_shape shape, double *sum, int lane, vec a) {
+    if (shape == ROWS)
+        sum[lane] += v_sum(a);
+    else
+        v_add_to_doubles(sum, a);
 }
 
-OP void sums_flush(const sums_constants *k, block *b, group_sums *p, walk_shape shape, int lane,
+OP void sums_flush(const sums_constants *k, block *b, group_terms *p, walk_shape shape, int lane,
                    int groups, sums_state *a) {
     for (int g = 0; g < groups; g++) {
-        flush_one(shape, p->sum_s[g], lane, a->s[g]);
-        flush_one(shape, p->sum_t[g], lane, a->t[g]);
-        if (k->forward) flush_one(shape, p->dot_t[g], lane, a->dot_t[g]);
-        if (k->reverse) flush_one(shape, p->dot_s[g], lane, a->dot_s[g]);
+        flush_one(shape, p[g].sum_s, lane, a->s[g]);
+        flush_one(shape, p[g].sum_t, lane, a->t[g]);
+        if (k->forward) flush_one(shape, p[g].dot_t, lane, a->dot_t[g]);
+        if (k->reverse) flush_one(shape, p[g].dot_s, lane, a->dot_s[g]);
     }
     if (k->with_ce) {
         flush_one(shape, b->sum_ce, lane, a->ce);
-        flush_one(shape, b->lin_ce, lane, (v_total){a->lin, v_splat(0)});
-        flush_one(shape, b->num_ce, lane, (v_total){a->num, v_splat(0)});
+        flush_one(shape, b->sum_ce, lane, a->top_ce);
+        if (k->smooth) {
+            flush_one(shape, b->lin_ce, lane, a->lin);
+            flush_one(shape, b->num_ce, lane, a->num);
+        }
     }
     sums_clear(a, groups);
 }
 
-OP void sums_reset(block *b, group_sums *p, bool with_ce, int groups, int from, int to) {
+OP void sums_reset(block *b, group_terms *p, bool with_ce, int groups, int from, int to) {
     for (int l = from; l < to; l++) {
         for (int g = 0; g < groups; g++)
-            p->sum_s[g][l] = p->sum_t[g][l] = p->dot_t[g][l] = p->dot_s[g][l] = 0;
+            p[g].sum_s[l] = p[g].sum_t[l] = p[g].dot_t[l] = p[g].dot_s[l] = 0;
         if (with_ce) b->sum_ce[l] = b->lin_ce[l] = b->num_ce[l] = 0;
     }
 }
 
-// One row. partition: GDKD_PARTITION_*, or -1 for the cross-entropy alone, which reads no teacher.
-OP void sums_of_row(const criterion *c, block *b, group_sums *p, int lane, int partition,
-                    bool with_ce, const real *s, const real *t, const uint8_t *map) {
-    const int groups = partition < 0 ? 0 : groups_of(c, partition);
-    const sums_constants k = sums_setup(c, b, p, ROWS, lane, groups, with_ce);
+#ifdef REAL_IS_FLOAT
+OP void keep(kept to, exponentials e, int groups, bool with_ce) {
+    if (groups > 0) {
+        v_store(to.s, e.s);
+        v_store(to.t, e.t);
+    }
+    if (with_ce) v_store(to.ce, e.ce);
+}
+OP void keep_some(kept to, mask m, exponentials e, int groups, bool with_ce) {
+    if (groups > 0) {
+        v_store_some(to.s, m, e.s);
+        v_store_some(to.t, m, e.t);
+    }
+    if (with_ce) v_store_some(to.ce, m, e.ce);
+}
+#else // the double kernels compute them again
+OP void keep(kept to, exponentials e, int groups, bool with_ce) {
+    (void)to, (void)e, (void)groups, (void)with_ce;
+}
+OP void keep_some(kept to, mask m, exponentials e, int groups, bool with_ce) {
+    (void)to, (void)m, (void)e, (void)groups, (void)with_ce;
+}
+#endif
+
+OP kept kept_at(kept k, int64_t at) {
+    return KEEP_EXPONENTIALS ? (kept){k.s + at, k.t + at, k.ce + at} : k;
+}
+
+// One row. partition: GDKD_PARTITION_* or PARTITION_* of walk.h; without groups the teacher is not read.
+OP void sums_of_row(const criterion *c, block *b, group_terms *p, int lane, int partition,
+                    task what, const real *s, const real *t, const uint8_t *map, kept to) {
+    const int groups = groups_of(c, partition);
+    const sums_constants k = sums_setup(c, b, p, ROWS, lane, groups, what);
+    const bool with_ce = k.with_ce;
     sums_state a;
     sums_clear(&a, groups);
     sums_reset(b, p, with_ce, groups, lane, lane + 1);
@@ -180,26 +241,30 @@ OP void sums_of_row(const criterion *c, block *b, group_sums *p, int lane, int p
     while (at < whole) {
         int32_t end = whole - at > STEPS_PER_FLUSH * LANES ? at + STEPS_PER_FLUSH * LANES : whole;
         for (; at < end; at += LANES) {
-            vec x = v_load(s + at), z = partition < 0 ? x : v_load(t + at);
-            sums_step(&k, &a, partition, groups, false, x, z, i, map ? map + at : NULL, m_all(),
-                      false);
+            vec x = v_load(s + at), z = groups == 0 ? x : v_load(t + at);
+            const exponentials e = sums_step(&k, &a, partition, groups, false, x, z, i,
+                                             map ? map + at : NULL, m_all(), false);
+            keep(kept_at(to, at), e, groups, with_ce);
             i = i_add(i, i_splat(LANES));
         }
         if (at < whole) sums_flush(&k, b, p, ROWS, lane, groups, &a);
     }
     if (at < classes) {
         mask valid = m_first(classes - at);
-        vec x = v_load_some(s + at, valid), z = partition < 0 ? x : v_load_some(t + at, valid);
-        sums_step(&k, &a, partition, groups, false, x, z, i, map ? map + at : NULL, valid, true);
+        vec x = v_load_some(s + at, valid), z = groups == 0 ? x : v_load_some(t + at, valid);
+        const exponentials e = sums_step(&k, &a, partition, groups, false, x, z, i,
+                                         map ? map + at : NULL, valid, true);
+        keep_some(kept_at(to, at), valid, e, groups, with_ce);
     }
     sums_flush(&k, b, p, ROWS, lane, groups, &a);
 }
 
 // A block of rows, one per lane.
-OP void sums_of_block(const criterion *c, block *b, int partition, bool partial) {
-    group_sums *p = &b->low_sums;
-    const int groups = partition < 0 ? 0 : groups_of(c, partition);
-    const sums_constants k = sums_setup(c, b, p, ACROSS, 0, groups, c->ce);
+OP void sums_of_block(const criterion *c, block *b, int partition, task what, bool partial,
+                      kept to) {
+    group_terms *p = b->low_sums;
+    const int groups = groups_of(c, partition);
+    const sums_constants k = sums_setup(c, b, p, ACROSS, 0, groups, what);
     const mask valid = partial ? m_first(b->rows) : m_all();
     const bool shared = b->map_shared;
     sums_state a;
@@ -209,8 +274,10 @@ OP void sums_of_block(const criterion *c, block *b, int partition, bool partial)
     const uint8_t *map = b->map;
     for (int32_t at = 0; at < c->classes; at++) {
         vec x = partial ? v_load_some(s, valid) : v_load(s), z = x;
-        if (partition >= 0) z = partial ? v_load_some(t, valid) : v_load(t);
-        sums_step(&k, &a, partition, groups, shared, x, z, i_splat(at), map, valid, partial);
+        if (groups > 0) z = partial ? v_load_some(t, valid) : v_load(t);
+        const exponentials e =
+            sums_step(&k, &a, partition, groups, shared, x, z, i_splat(at), map, valid, partial);
+        keep(kept_at(to, (int64_t)at * LANES), e, groups, k.with_ce);
         s += b->s_step;
         t += b->t_step;
         if (partition == GDKD_PARTITION_MAP) map += b->map_step;

@@ -18,9 +18,17 @@ OP ivec per_row_int(walk_shape shape, const int32_t *value, int lane) {
     return shape == ROWS ? i_splat(value[lane]) : i_load(value);
 }
 
+// Partitions of a kernel besides GDKD_PARTITION_*: the cross-entropy alone; and the classes of a row that are
+// not listed (kernel.h), as one group, with the target listed by its index or without.
+enum { PARTITION_NONE = -1, PARTITION_REST = 100, PARTITION_REST_OF_TARGET = 101 };
+
 OP int groups_of(const criterion *c, int partition) {
     switch (partition) {
+    case PARTITION_NONE:
+        return 0;
     case GDKD_PARTITION_ALL:
+    case PARTITION_REST:
+    case PARTITION_REST_OF_TARGET:
         return 1;
     case GDKD_PARTITION_TOP1_TOPK:
         return 3;
@@ -35,11 +43,37 @@ OP int groups_of(const criterion *c, int partition) {
 typedef struct {
     vec bound, top;
     ivec last, index;
+    bool tied; // whether some class at the border is below it
 } borders;
 
-OP borders borders_of(walk_shape shape, const block *b, int lane) {
+// A class that is no number is not listed, so that the sums of the rest show it.
+OP mask listed(const borders *at, int partition, vec t, ivec i) {
+    const mask high = v_le(at->bound, t);
+    return partition == PARTITION_REST_OF_TARGET ? m_or(high, i_eq(i, at->index)) : high;
+}
+
+OP mask above(const borders *at, vec t, ivec i) {
+    if (!at->tied) return v_le(at->bound, t);
+    return m_or(v_lt(at->bound, t), m_and(v_eq(t, at->bound), i_le(i, at->last)));
+}
+
+OP mask below(const borders *at, vec t, ivec i) {
+    if (!at->tied) return v_le(t, at->bound);
+    return m_or(v_lt(t, at->bound), m_and(v_eq(t, at->bound), i_le(i, at->last)));
+}
+
+// The last class, where no class at the border is below it.
+static inline bool has_ties(walk_shape shape, const criterion *c, const block *b, int lane) {
+    bool tied = false;
+    for (int l = shape == ROWS ? lane : 0; l < (shape == ROWS ? lane + 1 : b->rows); l++)
+        tied = tied || (b->used >> l & 1U && b->last[l] != c->classes - 1);
+    return tied;
+}
+
+OP borders borders_of(walk_shape shape, const criterion *c, const block *b, int lane) {
     return (borders){per_row(shape, b->bound, lane), per_row(shape, b->top, lane),
-                     per_row_int(shape, b->last, lane), per_row_int(shape, b->index, lane)};
+                     per_row_int(shape, b->last, lane), per_row_int(shape, b->index, lane),
+                     has_ties(shape, c, b, lane)};
 }
 
 OP mask m_all(void) {
@@ -57,14 +91,18 @@ OP void members(const borders *at, int partition, int groups, bool map_shared, v
     case GDKD_PARTITION_TARGET:
         m[0] = i_eq(i, at->index);
         break;
+    case PARTITION_REST:
+    case PARTITION_REST_OF_TARGET:
+        m[0] = m_andnot(listed(at, partition, t, i), valid);
+        return;
     case GDKD_PARTITION_TOP:
-        m[0] = m_or(v_lt(at->bound, t), m_and(v_eq(t, at->bound), i_le(i, at->last)));
+        m[0] = above(at, t, i);
         break;
     case GDKD_PARTITION_BOTTOM:
-        m[0] = m_or(v_lt(t, at->bound), m_and(v_eq(t, at->bound), i_le(i, at->last)));
+        m[0] = below(at, t, i);
         break;
     case GDKD_PARTITION_TOP1_TOPK: {
-        mask top = m_or(v_lt(at->bound, t), m_and(v_eq(t, at->bound), i_le(i, at->last)));
+        const mask top = above(at, t, i);
         m[0] = m_and(v_eq(t, at->top), i_le(i, at->index));
         m[1] = m_andnot(m[0], top);
         m[2] = m_andnot(top, valid);
@@ -75,9 +113,11 @@ OP void members(const borders *at, int partition, int groups, bool map_shared, v
         return;
     }
     default: {
+        const ivec group = map_shared ? i_splat(*map) : i_load_bytes(map, valid);
         mask rest = valid;
         for (int g = 0; g < groups - 1; g++) {
-            m[g] = map_shared ? (*map == g ? valid : m_first(0)) : b_eq(map, valid, (uint8_t)g);
+            m[g] = i_eq(group, i_splat(g));
+            if (partial) m[g] = m_and(m[g], valid);
             rest = m_andnot(m[g], rest);
         }
         m[groups - 1] = rest;

@@ -69,6 +69,7 @@ static const fault faults[] = {
     {BATCH(inner), I64, -1, PLAIN, GDKD_ERROR_SIZE, -1},
     {BATCH(classes), I64, 0, PLAIN, GDKD_ERROR_SIZE, -1},
     {BATCH(classes), I64, -1, PLAIN, GDKD_ERROR_SIZE, -1},
+    {BATCH(classes), I64, 0x1p30 + 1, PLAIN, GDKD_ERROR_SIZE, -1},
     {BATCH(classes), I64, 0x1p31, PLAIN, GDKD_ERROR_SIZE, -1},
     {BATCH(outer), I64, 0x1p62, PLAIN, GDKD_ERROR_OVERFLOW, -1},
     {BATCH(inner), I64, 0x1p62, PLAIN, GDKD_ERROR_OVERFLOW, -1},
@@ -373,6 +374,16 @@ START_TEST(dist_faults) {
 }
 END_TEST
 
+// Each weight is finite; their sum, by which a mean divides, is not.
+START_TEST(weights_without_a_sum) {
+    fixture f;
+    fixture_init(&f);
+    for (int64_t row = 0; row < ROWS; ++row) f.row_weight[row] = 1.7e308;
+    f.batch.row_weight = f.row_weight;
+    ck_assert_int_eq(gdkd_loss(&f.config, &f.batch, &f.result, NULL, 0), GDKD_ERROR_WEIGHT);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("bad arguments");
     TCase *tcase = tcase_create("faults");
@@ -385,6 +396,7 @@ int main(void) {
     tcase_add_test(tcase, aliases);
     tcase_add_test(tcase, workspace_too_small);
     tcase_add_test(tcase, dist_faults);
+    tcase_add_test(tcase, weights_without_a_sum);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

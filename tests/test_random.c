@@ -6,6 +6,7 @@
 #include "rng.h"
 
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,14 +20,31 @@ static double pick(rng *r, const double *from, int64_t n) {
     return from[rng_below(r, n)];
 }
 
+// Ties, subnormal numbers, masked classes, what is no number.
+static void make_odd(rng *r, double *s, double *t, int64_t classes) {
+    const int64_t way = rng_below(r, 8);
+    const int64_t some = 1 + rng_below(r, 4);
+    for (int64_t c = 0; c < classes; ++c) {
+        const int hit = rng_below(r, some) == 0;
+        if (way == 0) t[c] = floor(t[c]);
+        if (way == 1) s[c] *= 1e-42, t[c] *= 1e-42;
+        if ((way == 2 || way == 3 || way == 4) && hit) t[c] = -INFINITY;
+        if ((way == 3 || way == 5) && hit) s[c] = -INFINITY;
+    }
+    if (way == 6) (rng_below(r, 2) ? s : t)[rng_below(r, classes)] = NAN;
+    if (way == 7) (rng_below(r, 2) ? s : t)[rng_below(r, classes)] = INFINITY;
+}
+
 static void random_logits(rng *r, problem *p) {
     for (int64_t row = 0; row < p->rows; ++row) {
         double *s = p->student + row * p->classes;
         double *t = p->teacher + row * p->classes;
         rng_logits(r, (logit_kind)rng_below(r, LOGIT_KINDS), s, p->classes);
         rng_logits(r, (logit_kind)rng_below(r, LOGIT_KINDS), t, p->classes);
-        if (rng_below(r, 5) > 0) continue;
-        for (int64_t c = 0; c < p->classes; ++c) s[c] = t[c] + 1e-3 * rng_normal(r);
+        if (rng_below(r, 5) == 0) {
+            for (int64_t c = 0; c < p->classes; ++c) s[c] = t[c] + 1e-3 * rng_normal(r);
+        }
+        if (rng_below(r, 8) == 0) make_odd(r, s, t, p->classes);
     }
 }
 
@@ -63,7 +81,7 @@ static void random_target(rng *r, problem *p) {
                        f->k_rule == GDKD_K_PER_CLASS ||
                        f->low_weight_index == GDKD_LOW_WEIGHT_PER_CLASS;
     if (!needed && rng_below(r, 2)) return;
-    if (needed && f->kd_weight != 0.0 && rng_below(r, 4) == 0) {
+    if (needed && rng_below(r, 4) == 0) {
         p->config.target_from_teacher = 1;
         return;
     }
@@ -75,16 +93,14 @@ static void random_target(rng *r, problem *p) {
 }
 
 static void random_config(rng *r, problem *p) {
-    static const double temperatures[] = {0.05, 0.3, 1.0, 1.0, 2.0, 4.0, 4.0, 20.0};
-    static const double weights[] = {0.0, 0.5, 1.0, 1.0, 2.0, 8.0};
+    static const double temperatures[] = {0.001, 0.05, 0.3, 1.0, 2.0, 4.0, 20.0, 1000.0};
+    static const double weights[] = {0.0, 0.5, 1.0, -1.5, 2.0, 8.0};
     gdkd_config *f = &p->config;
     f->partition = (int32_t)rng_below(r, 6);
     const int ranked = f->partition == GDKD_PARTITION_TOP ||
                        f->partition == GDKD_PARTITION_BOTTOM ||
                        f->partition == GDKD_PARTITION_TOP1_TOPK;
     if (ranked) f->k_rule = (int32_t)rng_below(r, 5);
-    // Which classes hold the mass is only plain where the first group is the top one.
-    if (f->k_rule == GDKD_K_MASS && f->partition == GDKD_PARTITION_BOTTOM) f->k_rule = 0;
     f->k = 1 + rng_below(r, rng_below(r, 2) ? 6 : p->classes + 1);
     f->k_max = 1 + rng_below(r, p->classes + 1);
     f->k_ratio = rng_between(r, 0.9, 4.0);
@@ -218,7 +234,7 @@ START_TEST(inner_dimension) {
 END_TEST
 
 START_TEST(dist) {
-    static const double temperatures[] = {0.5, 1.0, 4.0};
+    static const double temperatures[] = {0.01, 0.5, 1.0, 4.0};
     for (int64_t i = 0; i < effort(25); ++i) {
         rng r = {400000u + 1000u * (uint64_t)_i + (uint64_t)i};
         problem p;
@@ -235,7 +251,7 @@ START_TEST(dist) {
             rng_logits(&r, LOGITS_UNIT, p.student + row * p.classes, p.classes);
             rng_logits(&r, LOGITS_MULTIMODAL, p.teacher + row * p.classes, p.classes);
         }
-        p.config.temperature = pick(&r, temperatures, 3);
+        p.config.temperature = pick(&r, temperatures, 4);
         p.config.temperature_squared = rng_below(&r, 3) > 0;
         p.config.num_threads = (int32_t)(1 + rng_below(&r, 4));
         if (rng_below(&r, 2)) random_target(&r, &p);

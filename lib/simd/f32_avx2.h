@@ -83,6 +83,9 @@ OP vec v_keep(mask m, vec a) {
     const __m256 nothing = _mm256_set1_ps(-0.0F);
     return PAIR(vec, _mm256_blendv_ps(nothing, a.lo, m.lo), _mm256_blendv_ps(nothing, a.hi, m.hi));
 }
+OP vec v_only(mask m, vec a) {
+    return PAIR(vec, _mm256_and_ps(m.lo, a.lo), _mm256_and_ps(m.hi, a.hi));
+}
 OP vec v_add_where(vec acc, mask m, vec a) {
     return v_add(acc, v_keep(m, a));
 }
@@ -152,19 +155,16 @@ OP mask m_first(int n) {
     return i_gt(i_splat(n), i_count(0));
 }
 // Bytes are read one by one where the mask ends early: there is no masked byte load before AVX-512.
-OP mask b_eq(const uint8_t *p, mask m, uint8_t value) {
-    uint8_t bytes[16] = {0};
-    uint32_t bits = m_bits(m);
+OP ivec i_load_bytes(const uint8_t *p, mask m) {
+    uint8_t bytes[LANES] = {0};
+    const uint32_t bits = m_bits(m);
     if (bits == 0xFFFFU)
-        __builtin_memcpy(bytes, p, 16);
+        __builtin_memcpy(bytes, p, LANES);
     else
         for (int l = 0; l < LANES; l++)
             if (bits >> l & 1U) bytes[l] = p[l];
-    __m128i equal = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)bytes),
-                                   _mm_set1_epi8((char)value));
-    mask wide = PAIR(mask, _mm256_castsi256_ps(_mm256_cvtepi8_epi32(equal)),
-                     _mm256_castsi256_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(equal, 8))));
-    return m_and(wide, m);
+    const __m128i all = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+    return PAIR(ivec, _mm256_cvtepu8_epi32(all), _mm256_cvtepu8_epi32(_mm_srli_si128(all, 8)));
 }
 
 OP vec v_from_doubles(const double *p) {
@@ -200,4 +200,6 @@ OP double v_sum(vec a) {
 }
 
 #undef PAIR
+#include "transpose_avx.h"
+
 #endif

@@ -63,6 +63,9 @@ OP vec v_shift_to_exponent(vec a) {
 OP vec v_select(mask m, vec a, vec b) {
     return _mm512_mask_blend_ps(m, b, a);
 }
+OP vec v_only(mask m, vec a) {
+    return _mm512_maskz_mov_ps(m, a);
+}
 OP vec v_add_where(vec acc, mask m, vec a) {
     return _mm512_mask_add_ps(acc, m, acc, a);
 }
@@ -121,8 +124,8 @@ OP mask i_le(ivec a, ivec b) {
 OP mask i_eq(ivec a, ivec b) {
     return _mm512_cmpeq_epi32_mask(a, b);
 }
-OP mask b_eq(const uint8_t *p, mask m, uint8_t value) {
-    return _mm_mask_cmpeq_epi8_mask(m, _mm_maskz_loadu_epi8(m, p), _mm_set1_epi8((char)value));
+OP ivec i_load_bytes(const uint8_t *p, mask m) {
+    return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, p));
 }
 
 OP vec v_from_doubles(const double *p) {
@@ -146,5 +149,7 @@ OP double v_sum(vec a) {
     __m128d d = _mm_add_pd(_mm256_castpd256_pd128(c), _mm256_extractf128_pd(c, 1));
     return _mm_cvtsd_f64(_mm_add_sd(d, _mm_unpackhi_pd(d, d)));
 }
+
+#include "transpose_avx.h"
 
 #endif

@@ -102,6 +102,9 @@ OP vec v_exponent(vec x, vec *m) {
 OP vec v_select(mask m, vec a, vec b) {
     return PAIR(vec, _mm256_blendv_pd(b.lo, a.lo, m.lo), _mm256_blendv_pd(b.hi, a.hi, m.hi));
 }
+OP vec v_only(mask m, vec a) {
+    return PAIR(vec, _mm256_and_pd(m.lo, a.lo), _mm256_and_pd(m.hi, a.hi));
+}
 OP vec v_add_where(vec acc, mask m, vec a) {
     return v_select(m, v_add(acc, a), acc);
 }
@@ -168,17 +171,15 @@ OP mask m_first(int n) {
     return widen(_mm256_cmpgt_epi32(i_splat(n), i_count(0)));
 }
 // Bytes are read one by one where the mask ends early: there is no masked byte load before AVX-512.
-OP mask b_eq(const uint8_t *p, mask m, uint8_t value) {
+OP ivec i_load_bytes(const uint8_t *p, mask m) {
     uint8_t bytes[16] = {0};
-    uint32_t bits = m_bits(m);
+    const uint32_t bits = m_bits(m);
     if (bits == 0xFFU)
-        __builtin_memcpy(bytes, p, 8);
+        __builtin_memcpy(bytes, p, LANES);
     else
         for (int l = 0; l < LANES; l++)
             if (bits >> l & 1U) bytes[l] = p[l];
-    __m128i equal = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)bytes),
-                                   _mm_set1_epi8((char)value));
-    return m_and(widen(_mm256_cvtepi8_epi32(equal)), m);
+    return _mm256_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)bytes));
 }
 
 OP vec v_from_doubles(const double *p) {

@@ -83,6 +83,9 @@ OP vec v_exponent(vec x, vec *m) {
 OP vec v_select(mask m, vec a, vec b) {
     return _mm512_mask_blend_pd(m, b, a);
 }
+OP vec v_only(mask m, vec a) {
+    return _mm512_maskz_mov_pd(m, a);
+}
 OP vec v_add_where(vec acc, mask m, vec a) {
     return _mm512_mask_add_pd(acc, m, acc, a);
 }
@@ -140,9 +143,8 @@ OP mask i_le(ivec a, ivec b) {
 OP mask i_eq(ivec a, ivec b) {
     return _mm256_cmpeq_epi32_mask(a, b);
 }
-OP mask b_eq(const uint8_t *p, mask m, uint8_t value) {
-    return (mask)_mm_mask_cmpeq_epi8_mask(m, _mm_maskz_loadu_epi8(m, p),
-                                          _mm_set1_epi8((char)value));
+OP ivec i_load_bytes(const uint8_t *p, mask m) {
+    return _mm256_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, p));
 }
 
 OP vec v_from_doubles(const double *p) {

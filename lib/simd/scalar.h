@@ -151,6 +151,9 @@ OP vec v_exponent(vec x, vec *m) {
 }
 #endif
 
+OP vec v_only(mask m, vec a) {
+    return (vec){(reals)((words)a.v & m.v)};
+}
 OP vec v_add_where(vec acc, mask m, vec a) {
     return v_select(m, v_add(acc, a), acc);
 }
@@ -207,11 +210,11 @@ OP mask i_eq(ivec a, ivec b) {
 OP mask m_first(int n) {
     return i_le(i_count(1), i_splat(n));
 }
-OP mask b_eq(const uint8_t *p, mask m, uint8_t value) {
-    ivec byte = i_splat(-1);
+OP ivec i_load_bytes(const uint8_t *p, mask m) {
+    ivec byte = i_splat(0);
     for (int l = 0; l < LANES; l++)
         if (m.v[l]) byte.v[l] = p[l];
-    return i_eq(byte, i_splat(value));
+    return byte;
 }
 
 OP vec v_from_doubles(const double *p) {
@@ -235,5 +238,12 @@ OP double v_sum(vec a) {
         for (int l = 0; l < width; l++) half[l] += half[l + width];
     return half[0];
 }
+
+#ifdef REAL_IS_FLOAT
+OP void transpose_8x8(const float *const *from, float *const *to) {
+    for (int i = 0; i < 8; i++)
+        for (int j = 0; j < 8; j++) to[i][j] = from[j][i];
+}
+#endif
 
 #endif

@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh REPLAY CASES: gdkd-replay on every element type and instruction set, and on what it must
-# refuse: exit status and a line on stderr.
+# run.sh REPLAY CASES: gdkd-replay on every element type and instruction set, on cases that
+# make_cases.py writes, and on what it must refuse: exit status and a line on stderr.
 set -u
 replay=$1
 cases=$2
@@ -33,12 +33,23 @@ for isa in scalar avx2 avx512 best; do
         expect 0 "$cases" --dtype "$dtype" --isa "$isa"
     done
 done
+# Cases of other shapes, by another hand.
+python3 "$(dirname "$0")/make_cases.py" >"$work/others"
+for dtype in f64 f32 bf16 f16; do
+    expect 0 "$work/others" --dtype "$dtype"
+done
 expect 0 --threads 3 "$cases"
 expect 0 "$cases" "$cases"
 expect 0 --help
 head -c 100000 "$cases" >"$work/short"
 sed '0,/^loss 0x1/s//loss 0x2/' "$cases" >"$work/wrong"
 sed '0,/^case kd/s//case kdd/' "$cases" >"$work/unknown"
+sed '0,/^loss 0x1.*/s//loss nan/' "$cases" >"$work/nan"
+sed '0,/^grad 0x1[^ ]*/s//grad inf/' "$cases" >"$work/infinite"
+sed '0,/^term high/s//term low/' "$cases" >"$work/term"
+expect 1 "$work/nan"
+expect 1 "$work/infinite"
+expect 1 "$work/term"
 expect 1 "$work/short"
 expect 1 "$work/wrong"
 expect 1 "$work/unknown"

@@ -23,7 +23,8 @@ static double term_of(const gdkd_result *r, term_kind kind, int group) {
 
 static double relative(double got, double truth, double size) {
     if (got == truth) return 0.0;
-    return isfinite(got) ? fabs(got - truth) / size : (double)INFINITY;
+    const double error = fabs(got - truth) / size;
+    return error < (double)INFINITY ? error : (double)INFINITY; // NaN, too, is no agreement
 }
 
 case_errors case_check(const ref_case *c, const answer *got) {

@@ -263,6 +263,11 @@ int case_problem(const ref_case *c, problem *p, double *beta, double *gamma, cha
         *beta = real_param(&m, "beta");
         *gamma = real_param(&m, "gamma");
     }
+    for (int i = 0; i < c->term_count; ++i) {
+        int group;
+        if (case_term(c, c->terms[i].key, &group) == TERM_UNKNOWN)
+            refuse(&m, "has an unknown term", c->terms[i].key);
+    }
     if (m.failed) problem_free(p);
     return m.failed ? -1 : 0;
 }
@@ -278,8 +283,8 @@ term_kind case_term(const ref_case *c, const char *key, int *group) {
     *group = 1;
     if (strcmp(key, "mass_other") == 0) return TERM_MASS;
     if (strcmp(key, "low_1") == 0) return TERM_LOW;
-    if (strcmp(key, "low_other") == 0) *group = three ? 2 : 1;
-    if (strcmp(key, "low_top") == 0) *group = three ? 1 : 0;
-    if (strncmp(key, "low_", 4) == 0) return TERM_LOW;
-    return TERM_UNKNOWN;
+    *group = three ? 2 : 1;
+    if (strcmp(key, "low_other") == 0) return TERM_LOW;
+    *group = three ? 1 : 0;
+    return strcmp(key, "low_top") == 0 ? TERM_LOW : TERM_UNKNOWN;
 }

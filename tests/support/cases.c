@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,7 @@ int parse_real(const char *text, double *out) {
     char *end;
     if (*text == 0 || *text == ' ' || *text == '\t') return -1;
     *out = strtod(text, &end);
-    return *end == 0 ? 0 : -1;
+    return *end == 0 && !isnan(*out) ? 0 : -1;
 }
 
 int parse_int(const char *text, int64_t *out) {

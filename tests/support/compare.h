@@ -28,6 +28,9 @@ int compare_call(const problem *p, const call *how, verdict *out);
 // The same on every instruction set of this machine; config.isa is left at the one that failed.
 int compare_on_every_isa(problem *p, const call *how, verdict *out);
 
+// The same for several calls that differ in layout alone: the first that failed, or NULL.
+const call *compare_every_way(problem *p, const call *ways, int count, verdict *out);
+
 // A short description of the call, for messages.
 void describe_call(const problem *p, const call *how, char *text, size_t size);
 

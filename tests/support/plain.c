@@ -11,7 +11,6 @@ static void allocate(const problem *p, plain_result *out) {
     out->row_size = checked_calloc((size_t)p->rows, sizeof *out->row_size);
     out->row_logs = checked_calloc((size_t)p->rows, sizeof *out->row_logs);
     out->grad_size = checked_calloc((size_t)p->rows, sizeof *out->grad_size);
-    out->grad_open = checked_calloc((size_t)p->rows, 1);
     out->first_nonfinite = -1;
     out->divisor = 1.0;
 }
@@ -22,7 +21,6 @@ void plain_free(plain_result *out) {
     free(out->row_size);
     free(out->row_logs);
     free(out->grad_size);
-    free(out->grad_open);
     memset(out, 0, sizeof *out);
 }
 
@@ -108,7 +106,6 @@ static void add_row(const problem *p, int64_t row, const plain_row *r, real *gra
     out->row_size[row] = (double)size;
     out->row_logs[row] = (double)logs;
     out->grad_size[row] = (double)grad_size;
-    out->grad_open[row] = (unsigned char)r->grad_open;
     sum->total += w * loss;
     sum->total_size += fabsl(w) * size;
     sum->total_logs += fabsl(w) * logs;

@@ -26,10 +26,9 @@ typedef struct plain_result {
     // The same with |log q_i| + |log p_i| + 1 for the difference of the logarithms: what a rounding
     // of the logarithms themselves is relative to.
     double total_logs, ce_logs, kd_logs, high_logs, low_logs[GDKD_MAX_GROUPS];
-    double *row_logs;         // [rows]
-    double *grad_size;        // [rows]
-    unsigned char *grad_open; // [rows]: 1 where the header promises a finite gradient, not which
-    double largest_input;     // the largest finite |s/T|, |t/T|, |s| that was read
+    double *row_logs;     // [rows]
+    double *grad_size;    // [rows]
+    double largest_input; // the largest finite |s/T|, |t/T|, |s| that was read
 } plain_result;
 
 void plain_loss(const problem *p, plain_result *out); // allocates grad and the arrays per row

@@ -34,9 +34,9 @@ int64_t plain_target(const problem *p, int64_t row) {
     const double *t = p->teacher + row * p->classes;
     int64_t best = 0;
     for (int64_t c = 1; c < p->classes; ++c) {
-        if (t[c] > t[best]) best = c;
+        if (t[c] > t[best] || (isnan(t[best]) && t[c] > -INFINITY)) best = c;
     }
-    return best;
+    return isnan(t[best]) ? 0 : best;
 }
 
 int plain_row_is_read(const problem *p, int64_t row) {
@@ -54,22 +54,18 @@ static void probabilities(const ranked *sorted, int64_t n, real temperature, rea
     for (int64_t j = 0; j < n; ++j) v[j] /= sum;
 }
 
-// The first j with v_j / mean(v_0..v_j) >= ratio, v ascending.
+// The first j with v_j / mean(v_0..v_j) >= ratio, v ascending. Relative to v_j, since at small
+// temperatures even a long double does not hold the smallest v.
 static int64_t k_by_ratio(ranked *row, int64_t n, real temperature, real ratio) {
-    real *v = checked_calloc((size_t)n, sizeof *v);
     qsort(row, (size_t)n, sizeof *row, ascending);
-    probabilities(row, n, temperature, v);
-    int64_t k = 1;
-    real sum = 0.0L;
+    real sum = 0.0L; // of v_0..v_j, over v_j
     for (int64_t j = 0; j < n; ++j) {
-        sum += v[j];
-        if (v[j] / (sum / (real)(j + 1)) >= ratio) {
-            k = n - j;
-            break;
-        }
+        if (row[j].logit == -INFINITY) continue; // v_j is 0
+        const real step = j > 0 ? (real)row[j - 1].logit - (real)row[j].logit : 0.0L;
+        sum = sum * expl(step / temperature) + 1.0L;
+        if ((real)(j + 1) / sum >= ratio) return n - j;
     }
-    free(v);
-    return k;
+    return 1;
 }
 
 static int64_t k_by_mass(ranked *row, int64_t n, real temperature, real mass) {

@@ -1,5 +1,6 @@
 #include "plain_row.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,11 @@ static int64_t group_count(const members *c, int g) {
     return count;
 }
 
+// The classes of a group that one model has: only they count in its mean and deviation.
+static int is_there(const members *c, const real *v, int64_t j, int g) {
+    return in_group(c, j, g) && v[j] > -INFINITY;
+}
+
 static void largest_of(real *largest, real value) {
     *largest = fmaxl(*largest, fabsl(value));
 }
@@ -75,17 +81,19 @@ static void largest_of(real *largest, real value) {
 
 typedef struct moments {
     real mean, deviation, freedom; // freedom: n, or n - 1
+    int64_t n;
 } moments;
 
 static moments moments_of(const members *c, const real *v, int g, int less) {
-    const int64_t n = group_count(c, g);
-    moments m = {0.0L, 0.0L, (real)(n - less)};
+    int64_t n = 0;
+    for (int64_t j = 0; j < c->n; ++j) n += is_there(c, v, j, g);
+    moments m = {0.0L, 0.0L, (real)(n - less), n};
     real squares = 0.0L;
     for (int64_t j = 0; j < c->n; ++j) {
-        if (in_group(c, j, g)) m.mean += v[j] / (real)n;
+        if (is_there(c, v, j, g)) m.mean += v[j] / (real)n;
     }
     for (int64_t j = 0; j < c->n; ++j) {
-        if (in_group(c, j, g)) squares += (v[j] - m.mean) * (v[j] - m.mean);
+        if (is_there(c, v, j, g)) squares += (v[j] - m.mean) * (v[j] - m.mean);
     }
     if (m.freedom > 0.0L) m.deviation = sqrtl(squares / m.freedom);
     return m;
@@ -104,27 +112,31 @@ static moments standardise(const members *c, const real *from, int g, int less, 
 // The gradient with respect to the standardised logits becomes that with respect to the raw ones:
 // with y = (s - mean)/(eps + dev),  dy_j/ds_i = (delta_ij - 1/n)/(eps + dev)
 //                                            - y_j (s_i - mean) / (freedom dev (eps + dev)).
+// A class at -inf stays there whatever the others do, and counts in no mean.
 static void standardise_backward(const members *c, int g, moments m, term *out) {
-    const int64_t n = group_count(c, g);
     const real scale = 1.0L / (1e-7L + m.deviation);
     real mean = 0.0L;
     real dot = 0.0L;
     real dot_size = 0.0L;
     for (int64_t j = 0; j < c->n; ++j) {
-        if (!in_group(c, j, g)) continue;
+        if (!is_there(c, c->s, j, g)) continue;
         const real y = (c->s[j] - m.mean) * scale;
-        mean += out->grad[c->index[j]] / (real)n;
+        mean += out->grad[c->index[j]] / (real)m.n;
         dot += out->grad[c->index[j]] * y;
         dot_size += out->grad_size * fabsl(y);
     }
     real largest = out->grad_size;
     for (int64_t j = 0; j < c->n; ++j) {
         if (!in_group(c, j, g)) continue;
+        if (c->s[j] == -INFINITY) {
+            out->grad[c->index[j]] *= scale;
+            continue;
+        }
         real slope = 0.0L; // d dev / d s_j; the deviation of equal logits has none
         if (m.deviation > 0.0L) slope = (c->s[j] - m.mean) / (m.freedom * m.deviation);
         out->grad[c->index[j]] = scale * (out->grad[c->index[j]] - mean - dot * slope);
         // The sum `dot` is a difference of terms as large as the gradient's: they count.
-        largest_of(&largest, fminl(dot_size, out->grad_size * (real)n) * slope);
+        largest_of(&largest, fminl(dot_size, out->grad_size * (real)m.n) * slope);
     }
     out->grad_size = scale * largest;
 }
@@ -141,16 +153,21 @@ static void cross_entropy(const problem *p, int64_t row, int64_t target, plain_r
     const real e = (real)p->config.label_smoothing;
     real largest = -INFINITY;
     real sum = 0.0L;
-    for (int64_t i = 0; i < C; ++i) largest = fmaxl(largest, (real)s[i]);
-    if (largest == -INFINITY) { // no class is left
-        out->ce.value = INFINITY;
-        out->ce.size = INFINITY;
-        out->grad_open = 1;
+    int64_t there = 0; // classes that are not masked: the smoothing is shared among them
+    for (int64_t i = 0; i < C; ++i) {
+        largest = fmaxl(largest, (real)s[i]);
+        there += s[i] > -INFINITY;
+    }
+    if (there == 0) { // p is 0 everywhere
+        out->ce.value = out->ce.size = INFINITY;
+        out->ce.grad[target] = e - 1.0L;
+        out->ce.grad_size = 1.0L - e;
         return;
     }
     for (int64_t i = 0; i < C; ++i) sum += expl((real)s[i] - largest);
     for (int64_t i = 0; i < C; ++i) {
-        const real y = (i == target ? 1.0L - e : 0.0L) + e / (real)C;
+        const real smooth = s[i] > -INFINITY ? e / (real)there : 0.0L;
+        const real y = (i == target ? 1.0L - e : 0.0L) + smooth;
         const real log_p = (real)s[i] - largest - logl(sum);
         if (y > 0.0L) out->ce.value -= y * log_p;
         if (y > 0.0L) out->ce.logs += y * (1.0L - log_p);
@@ -169,8 +186,8 @@ static void high_term(const members *c, plain_row *out) {
         if (group_count(c, g) == 0) continue;
         const real a = log_sum_exp(c, c->x, g);
         const real b = log_sum_exp(c, c->z, g);
-        const real P = expl(a - A);
-        const real Q = expl(b - B);
+        const real P = a > -INFINITY ? expl(a - A) : 0.0L;
+        const real Q = b > -INFINITY ? expl(b - B) : 0.0L;
         out->student_mass[g] = P;
         out->teacher_mass[g] = Q;
         if (b > -INFINITY) {
@@ -179,8 +196,7 @@ static void high_term(const members *c, plain_row *out) {
             out->high.size += fabsl(value);
             out->high.logs += Q * logs_of(a - A, b - B);
         }
-        if (a == -INFINITY && b > -INFINITY) out->grad_open = 1;
-        if (a == -INFINITY) continue;
+        if (a == -INFINITY) continue; // its classes have no shares in a mass of 0: no pull
         for (int64_t j = 0; j < c->n; ++j) {
             if (!in_group(c, j, g)) continue;
             const real within = expl(c->x[j] - a);
@@ -191,9 +207,8 @@ static void high_term(const members *c, plain_row *out) {
     }
 }
 
-// sum q (log q - log p), gradient p - q
-static void forward_kl(const members *c, int g, real a, real b, real share, term *out, int *open) {
-    if (a == -INFINITY) *open = 1;
+// sum q (log q - log p), gradient p - q; p is 0 throughout where the student has none of the group
+static void forward_kl(const members *c, int g, real a, real b, real share, term *out) {
     for (int64_t j = 0; j < c->n; ++j) {
         if (!in_group(c, j, g)) continue;
         const real q = expl(c->z[j] - b);
@@ -245,20 +260,23 @@ static void low_term(const members *c, int g, int32_t kl, plain_row *out) {
     if (a == -INFINITY && b == -INFINITY) return;
     if (b == -INFINITY && forward == 1.0L) return;
     if (a == -INFINITY && forward == 0.0L) return;
-    if (b == -INFINITY || a == -INFINITY) {
-        out->low[g].value = INFINITY;
-        out->low[g].size = INFINITY;
-        out->grad_open = 1;
+    if (b == -INFINITY) { // the reverse part is infinite, and so without a gradient
+        out->low[g].value = out->low[g].size = INFINITY;
         return;
     }
-    if (forward > 0.0L) forward_kl(c, g, a, b, forward, &out->low[g], &out->grad_open);
-    if (forward < 1.0L) reverse_kl(c, g, a, b, 1.0L - forward, &out->low[g]);
+    if (forward > 0.0L) forward_kl(c, g, a, b, forward, &out->low[g]);
+    if (forward < 1.0L && a > -INFINITY) reverse_kl(c, g, a, b, 1.0L - forward, &out->low[g]);
 }
 
 // A term of the scaled logits x becomes one of s: value times T^2, gradient times T^2 / T.
 static void scale_term(const problem *p, real weight, int64_t classes, term *t) {
     const real T = (real)p->config.temperature;
     const real factor = weight * (p->config.temperature_squared ? T * T : 1.0L);
+    if (weight == 0.0L) { // nothing of it counts, infinite or not
+        t->value = t->size = t->logs = t->grad_size = 0.0L;
+        memset(t->grad, 0, (size_t)classes * sizeof *t->grad);
+        return;
+    }
     t->value *= factor;
     t->size *= fabsl(factor);
     t->logs *= fabsl(factor);
@@ -266,10 +284,25 @@ static void scale_term(const problem *p, real weight, int64_t classes, term *t) 
     for (int64_t i = 0; i < classes; ++i) t->grad[i] *= factor / T;
 }
 
+// A mass below the normal numbers of a double counts as 0, whatever it would multiply.
+static real counted_mass(real q) {
+    return q < (real)DBL_MIN ? 0.0L : q;
+}
+
+// Whether all classes of all rows are in group 0: then there is no high term.
+static int one_group(const problem *p) {
+    if (p->config.partition != GDKD_PARTITION_MAP) return p->config.partition == GDKD_PARTITION_ALL;
+    const int64_t n = p->groups_per_row ? p->rows * p->classes : p->classes;
+    for (int64_t i = 0; i < n; ++i) {
+        if (p->groups[i] != 0) return 0;
+    }
+    return 1;
+}
+
 static real low_factor(const problem *p, int64_t row, int64_t target, int g, const plain_row *out) {
     const gdkd_config *c = &p->config;
     real m = 1.0L;
-    if (c->mass_scaled_groups >> g & 1u) m *= out->teacher_mass[g];
+    if (c->mass_scaled_groups >> g & 1u) m *= counted_mass(out->teacher_mass[g]);
     if (c->table_weighted_groups >> g & 1u) {
         m *= (real)p->low_weight[c->low_weight_index == GDKD_LOW_WEIGHT_PER_CLASS ? target : row];
     }
@@ -282,7 +315,7 @@ static void distillation(const problem *p, int64_t row, int64_t target, members 
     const real T = (real)f->temperature;
     const real Tt = f->teacher_temperature > 0.0 ? (real)f->teacher_temperature : T;
     const int global = f->standardize == GDKD_STANDARDIZE_GLOBAL;
-    moments m = {0.0L, 0.0L, 0.0L};
+    moments m = {0.0L, 0.0L, 0.0L, 0};
     plain_partition(p, row, target, c->index, c->n, c->group);
     for (int64_t j = 0; j < c->n; ++j) {
         c->x[j] = c->s[j] / T;
@@ -293,7 +326,7 @@ static void distillation(const problem *p, int64_t row, int64_t target, members 
         standardise(c, c->t, ALL_GROUPS, 1, Tt, c->z);
     }
     high_term(c, out);
-    if (f->partition == GDKD_PARTITION_ALL || f->w_high == 0.0) {
+    if (f->w_high == 0.0 || one_group(p)) {
         out->high.value = out->high.size = out->high.logs = out->high.grad_size = 0.0L;
         memset(out->high.grad, 0, (size_t)p->classes * sizeof *out->high.grad);
     }
@@ -329,13 +362,15 @@ void plain_row_terms(const problem *p, int64_t row, plain_row *out) {
     const double *s = p->student + row * C;
     const double *t = p->teacher + row * C;
     const int distils = p->config.kd_weight != 0.0;
+    const int reads = distils || p->config.ce_weight != 0.0;
     const int64_t target = plain_target(p, row);
     members c;
     members_init(&c, C);
     int student_alive = 0;
     int teacher_alive = 0;
     for (int64_t i = 0; i < C; ++i) {
-        if (not_a_number(s[i]) || (distils && not_a_number(t[i]))) out->invalid = 1;
+        if (reads && not_a_number(s[i])) out->invalid = 1;
+        if (distils && not_a_number(t[i])) out->invalid = 1;
         student_alive |= s[i] > -INFINITY;
         if (!distils || (s[i] == -INFINITY && t[i] == -INFINITY)) continue;
         teacher_alive |= t[i] > -INFINITY;

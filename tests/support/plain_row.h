@@ -18,8 +18,7 @@ typedef struct term {
 typedef struct plain_row {
     term ce, high, low[GDKD_MAX_GROUPS];
     real student_mass[GDKD_MAX_GROUPS], teacher_mass[GDKD_MAX_GROUPS];
-    int invalid;   // NaN, +inf or no distribution: loss and gradient are NaN
-    int grad_open; // the gradient is finite, but the formulas leave a value open
+    int invalid; // NaN, +inf or no distribution: loss and gradient are NaN
     real *memory;
 } plain_row;
 

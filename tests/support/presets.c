@@ -53,10 +53,45 @@ static void add_other_divergences(void) {
     }
 }
 
+static void add_by_rule(const char *name, int32_t partition, int32_t k_rule) {
+    gdkd_config *c = add(name);
+    accept(gdkd_config_gdkd_autok(c, sizeof *c, 2, 1.5, 6, 1, 1, 2));
+    c->partition = partition;
+    c->k_rule = k_rule;
+    c->k_mass = 0.8;
+}
+
+// Rules, divergences and standardisations that meet in no preset.
+static void add_mixtures(void) {
+    const size_t n = sizeof(gdkd_config);
+    add_by_rule("gdkd by mass", GDKD_PARTITION_TOP, GDKD_K_MASS);
+    add_by_rule("gdkd_bottom by mass", GDKD_PARTITION_BOTTOM, GDKD_K_MASS);
+    add_by_rule("gdkd_bottom by ratio", GDKD_PARTITION_BOTTOM, GDKD_K_RATIO);
+    accept(gdkd_config_ce(add("ce, smoothed flat"), n, 1));
+    add_by_rule("gdkd3 by ratio", GDKD_PARTITION_TOP1_TOPK, GDKD_K_RATIO);
+    accept(gdkd_config_gdkd_autow(add("gdkd_autow symmetric"), n, 2, 3, 1, 1, 2));
+    list[count - 1].config.kl = GDKD_KL_SYMMETRIC;
+    accept(gdkd_config_gdkd3(add("gdkd3 reverse"), n, 2, 3, 1, 1, 2));
+    list[count - 1].config.kl = GDKD_KL_REVERSE;
+    accept(gdkd_config_lskd(add("lskd reverse"), n, 2));
+    list[count - 1].config.kl = GDKD_KL_REVERSE;
+    accept(gdkd_config_ls_gdkd(add("ls_gdkd groups symmetric"), n, 2, 3, GDKD_STANDARDIZE_GROUPS, 1,
+                               1, 2));
+    list[count - 1].config.kl = GDKD_KL_SYMMETRIC;
+    accept(gdkd_config_sgdkd(add("sgdkd symmetric"), n, 2, 1, 2));
+    list[count - 1].config.kl = GDKD_KL_SYMMETRIC;
+    gdkd_config *c = add("dkd with ce, two temperatures");
+    accept(gdkd_config_dkd(c, n, 2, 1, 3));
+    c->ce_weight = 0.5;
+    c->label_smoothing = 0.1;
+    c->teacher_temperature = 3;
+}
+
 const loss_preset *loss_presets(void) {
     if (count == 0) {
         add_methods();
         add_other_divergences();
+        add_mixtures();
     }
     return list;
 }

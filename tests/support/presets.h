@@ -9,10 +9,10 @@ typedef struct loss_preset {
     gdkd_config config;
 } loss_preset;
 
-enum { LOSS_PRESETS = 24 };
+enum { LOSS_PRESETS = 35 };
 
-// By the library's presets, at T = 2: each loss, and the general partitions under reverse and
-// symmetric KL. Aborts if one of them is refused.
+// By the library's presets, at T = 2: each loss, the general partitions under reverse and symmetric
+// KL, and what no preset sets. Aborts if one of them is refused.
 const loss_preset *loss_presets(void);
 
 // What the config needs beside logits: targets (row r: class r % C), groups, tables.

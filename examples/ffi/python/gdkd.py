@@ -1,15 +1,17 @@
 """libgdkd from Python: ctypes and NumPy, no compilation.
 
     import gdkd
-    config = gdkd.preset("gdkd", 4.0, 5, 1.0, 1.0, 2.0)      # T, k, w0, w1, w2
+    config = gdkd.preset("gdkd", temperature=4.0, k=5, w0=1.0, w1=1.0, w2=2.0, ce_weight=1.0)
     result = gdkd.loss(config, student, teacher, target)
     result.total, result.grad
 
-Logits are NumPy arrays (rows, classes) or (N, classes, ...), of float16, float32 or float64, and
-C-contiguous: they are passed as they lie in memory. include/gdkd.h says what everything means.
+Logits are NumPy arrays (rows, classes) or (N, classes, ...), of float16, float32, float64 or
+ml_dtypes' bfloat16, and C-contiguous: they are passed as they lie in memory. include/gdkd.h says
+what everything means.
 """
 
 import ctypes
+import inspect
 import os
 from ctypes import (POINTER, byref, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint32,
                     c_uint8, c_void_p, sizeof)
@@ -26,13 +28,14 @@ KL_FORWARD, KL_REVERSE, KL_SYMMETRIC = range(3)
 STANDARDIZE_NONE, STANDARDIZE_GLOBAL, STANDARDIZE_GROUPS, STANDARDIZE_OTHER = range(4)
 REDUCTION_MEAN, REDUCTION_SUM, REDUCTION_NONE = range(3)
 LOW_WEIGHT_NONE, LOW_WEIGHT_PER_ROW, LOW_WEIGHT_PER_CLASS = range(3)
-_TYPES = {np.dtype(np.float32): 0, np.dtype(np.float64): 1, np.dtype(np.float16): 3}
-_TARGETS = {np.dtype(np.int64): 0, np.dtype(np.int32): 1}
+_TYPES = {"float32": 0, "float64": 1, "bfloat16": 2, "float16": 3}
+_TARGETS = {"int64": 0, "int32": 1}
 
 
 class Config(ctypes.Structure):
     """gdkd_config"""
 
+    __slots__ = ()  # a misspelt field is an error
     _fields_ = [
         ("struct_size", c_uint32), ("partition", c_int32), ("k_rule", c_int32), ("kl", c_int32),
         ("standardize", c_int32), ("reduction", c_int32), ("k", c_int64), ("k_max", c_int64),
@@ -60,7 +63,7 @@ class Batch(ctypes.Structure):
 
 
 class Result(ctypes.Structure):
-    """gdkd_result; `grad` of the structure is a pointer, the array is in the attribute `array`"""
+    """gdkd_result; its pointers are grad_pointer and row_loss_pointer, grad and row_loss the arrays"""
 
     _fields_ = [
         ("struct_size", c_uint32), ("accumulate", c_int32), ("want_norms", c_int32),
@@ -75,10 +78,15 @@ class Result(ctypes.Structure):
     grad = None  # NumPy array, like the student
     row_loss = None  # NumPy array, (N, ...) without the classes
 
+    def __repr__(self):
+        return (f"<gdkd.Result total={self.total:.6g} ce={self.ce:.6g} kd={self.kd:.6g} "
+                f"rows_used={self.rows_used} rows_nonfinite={self.rows_nonfinite}>")
+
 
 class DistConfig(ctypes.Structure):
     """gdkd_dist_config"""
 
+    __slots__ = ()
     _fields_ = [
         ("struct_size", c_uint32), ("temperature_squared", c_int32), ("temperature", c_double),
         ("beta", c_double), ("gamma", c_double), ("ignore_index", c_int64),
@@ -98,21 +106,22 @@ class Error(ValueError):
 
 # The arguments of each preset after config and struct_size.
 _PRESETS = {
-    "kd": [c_double],
-    "dkd": [c_double] * 3,
-    "dkd_top1": [c_double] * 3,
-    "gdkd": [c_double, c_int64] + [c_double] * 3,
-    "gdkd_bottom": [c_double, c_int64] + [c_double] * 3,
-    "gdkd3": [c_double, c_int64] + [c_double] * 3,
-    "gdkd_autok": [c_double, c_double, c_int64] + [c_double] * 3,
-    "gdkd_autow": [c_double, c_int64, c_int32] + [c_double] * 2,
-    "lskd": [c_double],
-    "ls_gdkd": [c_double, c_int64, c_int32] + [c_double] * 3,
-    "skd": [c_double],
-    "sgdkd": [c_double] * 3,
-    "adkd": [c_double] * 3,
-    "ce": [c_double],
+    "kd": "temperature",
+    "dkd": "temperature alpha beta",
+    "dkd_top1": "temperature alpha beta",
+    "gdkd": "temperature k w0 w1 w2",
+    "gdkd_bottom": "temperature k w0 w1 w2",
+    "gdkd3": "temperature k w0 w1 w2",
+    "gdkd_autok": "temperature ratio k_max w0 w1 w2",
+    "gdkd_autow": "temperature k version w1 w2",
+    "lskd": "temperature",
+    "ls_gdkd": "temperature k standardize w0 w1 w2",
+    "skd": "temperature",
+    "sgdkd": "temperature w0 w1",
+    "adkd": "temperature alpha gamma",
+    "ce": "label_smoothing",
 }
+_ARGUMENTS = {"k": c_int64, "k_max": c_int64, "version": c_int32, "standardize": c_int32}
 
 _library = None
 
@@ -144,7 +153,8 @@ def load(path=None):
     for name in ("gdkd_config_init", "gdkd_batch_init", "gdkd_result_init", "gdkd_dist_config_init"):
         getattr(lib, name).argtypes = [c_void_p, c_size_t]
     for name, arguments in _PRESETS.items():
-        getattr(lib, "gdkd_config_" + name).argtypes = [POINTER(Config), c_size_t] + arguments
+        types = [_ARGUMENTS.get(argument, c_double) for argument in arguments.split()]
+        getattr(lib, "gdkd_config_" + name).argtypes = [POINTER(Config), c_size_t] + types
     lib.gdkd_loss.argtypes = [POINTER(Config), POINTER(Batch), POINTER(Result), c_void_p, c_size_t]
     lib.gdkd_dist.argtypes = [POINTER(DistConfig)] + lib.gdkd_loss.argtypes[1:]
     _library = lib
@@ -153,6 +163,11 @@ def load(path=None):
 
 def library():
     return _library or load()
+
+
+def version():
+    """The library's, such as "0.1.0"."""
+    return library().gdkd_version_string().decode()
 
 
 def _check(status, row=-1):
@@ -167,22 +182,39 @@ def _made(structure, init):
     return value
 
 
-def preset(name, *arguments):
-    """A Config by one of the header's presets: preset("dkd", T, alpha, beta)."""
+def _set(config, fields):
+    known = {field[0] for field in config._fields_}
+    for field, value in fields.items():
+        if field not in known:
+            raise TypeError(f"{type(config).__name__} has no field {field}")
+        setattr(config, field, value)
+    return config
+
+
+def preset(name, *arguments, **named):
+    """A Config by one of the header's presets, and then other fields by name:
+    preset("dkd", 4.0, alpha=1.0, beta=8.0, ce_weight=1.0, kl=KL_REVERSE)."""
+    if name not in _PRESETS:
+        raise ValueError(f"there is no preset {name}; known are {', '.join(_PRESETS)}")
+    wanted = _PRESETS[name].split()
+    signature = inspect.Signature([inspect.Parameter(parameter, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+                                   for parameter in wanted])
+    values = signature.bind(*arguments, **{key: named.pop(key) for key in wanted if key in named})
     config = Config()
-    _check(getattr(library(), "gdkd_config_" + name)(byref(config), sizeof(config), *arguments))
-    return config
+    _check(getattr(library(), "gdkd_config_" + name)(byref(config), sizeof(config), *values.args))
+    return _set(config, named)
 
 
-def dist_config(temperature=1.0, beta=1.0, gamma=1.0):
-    config = _made(DistConfig, "gdkd_dist_config_init")
-    config.temperature, config.beta, config.gamma = temperature, beta, gamma
-    return config
+def dist_config(**fields):
+    """A DistConfig: dist_config(temperature=4.0, beta=1.0, gamma=2.0)."""
+    return _set(_made(DistConfig, "gdkd_dist_config_init"), fields)
 
 
 def _pointer(array, dtype=None, shape=None, name="array"):
     if array is None:
         return None
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array, not {type(array).__name__}")
     if dtype is not None and array.dtype != dtype:
         raise TypeError(f"{name} must be {np.dtype(dtype).name}, not {array.dtype.name}")
     if shape is not None and array.shape != shape:
@@ -192,19 +224,40 @@ def _pointer(array, dtype=None, shape=None, name="array"):
     return array.ctypes.data
 
 
-def _logits(batch, student, teacher):
+def _code(types, array, name):
+    if array.dtype.name not in types:
+        raise TypeError(f"{name} must be {' or '.join(types)}, not {array.dtype.name}")
+    return types[array.dtype.name]
+
+
+def _made_batch(student, teacher, target):
+    batch = _made(Batch, "gdkd_batch_init")
+    batch.student = _pointer(student, name="student")
+    batch.teacher = _pointer(teacher, name="teacher")
     if student.ndim < 2 or (teacher is not None and teacher.shape != student.shape):
         raise ValueError("student and teacher must have one shape, (N, classes, ...)")
-    for array in (student, teacher):
-        if array is not None and array.dtype not in _TYPES:
-            raise TypeError(f"logits must be float16, float32 or float64, not {array.dtype.name}")
     batch.outer, batch.classes = student.shape[:2]
     batch.inner = int(np.prod(student.shape[2:], dtype=np.int64))
-    batch.student_dtype = _TYPES[student.dtype]
-    batch.student = _pointer(student, name="student")
+    batch.student_dtype = _code(_TYPES, student, "student")
     if teacher is not None:
-        batch.teacher_dtype = _TYPES[teacher.dtype]
-        batch.teacher = _pointer(teacher, name="teacher")
+        batch.teacher_dtype = _code(_TYPES, teacher, "teacher")
+    if target is not None:
+        batch.target = _pointer(target, shape=student.shape[:1] + student.shape[2:], name="target")
+        batch.target_dtype = _code(_TARGETS, target, "target")
+    return batch
+
+
+def _made_result(student, want_grad, out, grad_scale, accumulate):
+    result = _made(Result, "gdkd_result_init")
+    if accumulate and out is None:
+        raise ValueError("accumulate adds to out, which is None")
+    if want_grad:
+        result.grad = np.empty_like(student) if out is None else out
+        result.grad_pointer = _pointer(result.grad, student.dtype, student.shape, "out")
+        if not result.grad.flags.writeable:
+            raise ValueError("out must be writeable")
+    result.grad_scale, result.accumulate = grad_scale, int(accumulate)
+    return result
 
 
 def _call(function, config, batch, result):
@@ -213,19 +266,17 @@ def _call(function, config, batch, result):
 
 
 def loss(config, student, teacher=None, target=None, *, groups=None, k_table=None, low_weight=None,
-         row_weight=None, want_grad=True, want_norms=False):
-    """gdkd_loss: loss, terms and gradient. Raises Error for what the library refuses."""
-    batch = _made(Batch, "gdkd_batch_init")
-    result = _made(Result, "gdkd_result_init")
-    _logits(batch, student, teacher)
+         row_weight=None, want_grad=True, want_norms=False, out=None, grad_scale=1.0,
+         accumulate=False):
+    """gdkd_loss: loss, terms and gradient. Raises Error for what the library refuses.
+
+    out: an array for the gradient, which may be the student's own; accumulate adds to it.
+    """
+    batch = _made_batch(student, teacher, target)
+    result = _made_result(student, want_grad, out, grad_scale, accumulate)
     rows = student.shape[:1] + student.shape[2:]
-    if target is not None:
-        if target.dtype not in _TARGETS:
-            raise TypeError(f"target must be int32 or int64, not {target.dtype.name}")
-        batch.target_dtype = _TARGETS[target.dtype]
-        batch.target = _pointer(target, shape=rows, name="target")
     if groups is not None:
-        per_row = groups.ndim > 1
+        per_row = np.ndim(groups) > 1
         batch.groups = _pointer(groups, np.uint8, student.shape if per_row else student.shape[1:2],
                                 "groups")
         batch.groups_stride = batch.classes * batch.inner if per_row else 0
@@ -239,18 +290,13 @@ def loss(config, student, teacher=None, target=None, *, groups=None, k_table=Non
     result.want_norms = int(want_norms)
     result.row_loss = np.zeros(rows)
     result.row_loss_pointer = result.row_loss.ctypes.data
-    if want_grad:
-        result.grad = np.empty_like(student)
-        result.grad_pointer = result.grad.ctypes.data
     return _call(library().gdkd_loss, config, batch, result)
 
 
-def dist(config, student, teacher, want_grad=True):
-    """gdkd_dist: DIST's loss, its terms inter and intra, and the gradient."""
-    batch = _made(Batch, "gdkd_batch_init")
-    result = _made(Result, "gdkd_result_init")
-    _logits(batch, student, teacher)
-    if want_grad:
-        result.grad = np.empty_like(student)
-        result.grad_pointer = result.grad.ctypes.data
+def dist(config, student, teacher, target=None, *, want_grad=True, out=None, grad_scale=1.0,
+         accumulate=False):
+    """gdkd_dist: DIST's loss, its terms inter and intra, and the gradient. A target only says which
+    rows are left out (config.ignore_index)."""
+    batch = _made_batch(student, teacher, target)
+    result = _made_result(student, want_grad, out, grad_scale, accumulate)
     return _call(library().gdkd_dist, config, batch, result)

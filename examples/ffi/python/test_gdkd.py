@@ -110,7 +110,7 @@ def reported(case, result, key):
 def run_case(case):
     if case["name"] == "dist":
         param = {key: float.fromhex(case["param"][key]) for key in ("T", "beta", "gamma")}
-        config = gdkd.dist_config(param["T"], param["beta"], param["gamma"])
+        config = gdkd.dist_config(temperature=param["T"], beta=param["beta"], gamma=param["gamma"])
         result = gdkd.dist(config, case["student"], case["teacher"])
     else:
         config, extra = configure(case)
@@ -122,6 +122,14 @@ def run_case(case):
     errors["grad"] = np.abs(result.grad - case["grad"]).max() / np.abs(case["grad"]).max()
     for key, error in errors.items():
         assert error <= TOLERANCE, f"{key} is off by {error:.3g}"
+
+
+def raises(kind, call, *arguments, **named):
+    try:
+        call(*arguments, **named)
+    except kind:
+        return
+    raise AssertionError(f"{call.__name__} took bad arguments")
 
 
 def layouts_agree():
@@ -142,6 +150,41 @@ def layouts_agree():
         assert abs(image.row_loss.mean() - image.total) <= 1e-12 * image.total
 
 
+def presets_take_names():
+    by_place = gdkd.preset("gdkd", 4.0, 5, 1.0, 2.0, 3.0)
+    by_name = gdkd.preset("gdkd", temperature=4.0, w0=1.0, w1=2.0, w2=3.0, k=5, ce_weight=0.5,
+                          kl=gdkd.KL_REVERSE)
+    assert bytes(by_place) != bytes(by_name)
+    assert (by_name.ce_weight, by_name.kl) == (0.5, gdkd.KL_REVERSE)
+    by_name.ce_weight, by_name.kl = 0.0, gdkd.KL_FORWARD
+    assert bytes(by_place) == bytes(by_name)
+    assert gdkd.version().count(".") == 2
+
+
+def gradients_go_where_asked():
+    random = np.random.default_rng(2)
+    student, teacher = random.normal(size=(2, 6, 9))
+    target = np.array([0, 1, -100, 3, 4, 5])
+    for call, config in ((gdkd.loss, gdkd.preset("dkd", 2.0, 1.0, 8.0)),
+                         (gdkd.dist, gdkd.dist_config(temperature=2.0))):
+        plain = call(config, student, teacher, target)
+        assert plain.rows_used == 5 and not plain.grad[2].any() and plain.grad[3].any()
+        kept = np.ones_like(student)
+        call(config, student, teacher, target, out=kept, grad_scale=3.0, accumulate=True)
+        assert np.allclose(kept, 1.0 + 3.0 * plain.grad, rtol=0, atol=1e-14)
+        own = student.copy()
+        assert call(config, own, teacher, target, out=own).grad is own
+        assert np.array_equal(own, plain.grad)
+        assert call(config, student, teacher, target, want_grad=False).grad is None
+
+
+def bfloat16_is_taken():
+    class Bfloat16:  # what is asked of ml_dtypes.bfloat16, which may not be installed
+        name = "bfloat16"
+
+    assert gdkd._code(gdkd._TYPES, type("", (), {"dtype": Bfloat16}), "student") == 2
+
+
 def refusals_raise():
     student = np.zeros((2, 3), np.float32)
     for arguments, kinds in (
@@ -150,12 +193,22 @@ def refusals_raise():
         ((gdkd.preset("kd", 1.0), student, student[:1]), ValueError),
         ((gdkd.preset("kd", 1.0), student.astype(int), student), TypeError),
         ((gdkd.preset("kd", 1.0), student.T, student.T), ValueError),
+        ((gdkd.preset("kd", 1.0), [[1.0, 2.0]], [[1.0, 2.0]]), TypeError),
     ):
-        try:
-            gdkd.loss(*arguments)
-        except kinds:
-            continue
-        raise AssertionError("a bad argument was accepted")
+        raises(kinds, gdkd.loss, *arguments)
+    raises(ValueError, gdkd.preset, "gkd", 1.0)
+    raises(TypeError, gdkd.preset, "gdkd", 1.0)
+    raises(TypeError, gdkd.preset, "kd", 1.0, 2.0)
+    raises(TypeError, gdkd.preset, "kd", 1.0, ce_wieght=2.0)
+    raises(AttributeError, setattr, gdkd.preset("kd", 1.0), "ce_wieght", 2.0)
+    raises(ValueError, gdkd.loss, gdkd.preset("kd", 1.0), student, student, accumulate=True)
+    frozen = np.zeros((2, 3), np.float32)
+    frozen.flags.writeable = False
+    raises(ValueError, gdkd.loss, gdkd.preset("kd", 1.0), student, student, out=frozen)
+    try:
+        gdkd.loss(gdkd.preset("dkd", 1.0, 1.0, 1.0), student, student, np.array([0, 3]))
+    except gdkd.Error as error:
+        assert error.row == 1 and "target" in str(error) and "row 1" in str(error)
 
 
 def main(arguments):
@@ -165,7 +218,9 @@ def main(arguments):
     passed = failed = 0
     checks = [(f"case {number} ({case['name']})", lambda case=case: run_case(case))
               for number, case in enumerate(read_cases(arguments[1] if arguments[1:] else path), 1)]
-    for name, check in checks + [("layouts", layouts_agree), ("refusals", refusals_raise)]:
+    more = (layouts_agree, presets_take_names, gradients_go_where_asked, bfloat16_is_taken,
+            refusals_raise)
+    for name, check in checks + [(check.__name__, check) for check in more]:
         try:
             check()
             passed += 1

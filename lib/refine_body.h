@@ -1,0 +1,136 @@
+// The low terms of two models that are nearly alike. There a divergence is a small difference of logarithms of
+// sums, which floats give to about 1e-7, whatever is left. But with u_i = log q_i - log p_i,
+//     sum q_i u_i = sum q_i phi(u_i),  phi(u) = u + exp(-u) - 1,
+// since both distributions add up to 1: and phi is never negative, so nothing cancels. An error of the
+// logarithms enters by its square alone. (The terms of J. Schulman's estimator "k3", Approximating KL
+// Divergence, 2020; here summed over all classes.)
+#ifndef GDKD_REFINE_BODY_H
+#define GDKD_REFINE_BODY_H
+
+#include "sums_body.h"
+
+typedef struct {
+    sums_constants sums;
+    vec level[MAX_GROUPS], odds[MAX_GROUPS], inverse_odds[MAX_GROUPS];
+    vec inv_t;
+} refine_constants;
+
+typedef struct {
+    vec t[MAX_GROUPS], s[MAX_GROUPS];
+} refine_state;
+
+OP refine_constants refine_setup(const criterion *c, const block *b, const group_terms *p,
+                                 walk_shape shape, int lane, int groups) {
+    refine_constants k;
+    k.sums = sums_setup(c, b, p, shape, lane, groups, AS_ASKED);
+    k.inv_t = v_splat((real)c->inv_t);
+    for (int g = 0; g < groups; g++) {
+        lanes inverse;
+        for (int l = 0; l < BLOCK_ROWS; l++) inverse[l] = 1 / p[g].odds[l];
+        k.level[g] = per_row(shape, p[g].level, lane);
+        k.odds[g] = per_row(shape, p[g].odds, lane);
+        k.inverse_odds[g] = per_row(shape, inverse, lane);
+    }
+    return k;
+}
+
+// weight phi(u), where other = weight exp(-u). Near 0 by phi's series, to 2e-8 of it.
+OP vec excess(vec u, vec weight, vec other) {
+    static const real over_factorial[] = {
+        (real)(1.0 / 2),   (real)(-1.0 / 6),    (real)(1.0 / 24),    (real)(-1.0 / 120),
+        (real)(1.0 / 720), (real)(-1.0 / 5040), (real)(1.0 / 40320), (real)(-1.0 / 362880)};
+    enum { TERMS = sizeof over_factorial / sizeof *over_factorial };
+    vec series = v_splat(over_factorial[TERMS - 1]);
+    for (int i = TERMS - 2; i >= 0; i--) series = v_fma(series, u, v_splat(over_factorial[i]));
+    const vec near = v_mul(v_mul(weight, v_mul(u, u)), series);
+    const vec far = v_fma(weight, v_sub(u, v_splat(1)), other);
+    const mask small = v_le(v_max(u, v_sub(v_splat(0), u)), v_splat((real)0.7));
+    return v_select(small, near, far);
+}
+
+OP void refine_step(const refine_constants *k, refine_state *a, int partition, int groups,
+                    bool map_shared, vec s, vec t, ivec i, const uint8_t *map, exponentials e,
+                    mask valid, bool partial) {
+    mask m[MAX_GROUPS];
+    members(&k->sums.at, partition, groups, map_shared, t, i, map, valid, partial, m);
+    const vec ds = v_sub(s, pick(m, groups, k->sums.ref_s)),
+              dt = v_sub(t, pick(m, groups, k->sums.ref_t));
+    const vec d = v_fnma(dt, k->sums.rho, ds), u = v_fnma(d, k->inv_t, pick(m, groups, k->level));
+    const vec zero = v_splat(0);
+    vec forward = zero, reverse = zero;
+    if (k->sums.forward) forward = excess(u, e.t, v_mul(e.s, pick(m, groups, k->odds)));
+    if (k->sums.reverse)
+        reverse = excess(v_sub(zero, u), e.s, v_mul(e.t, pick(m, groups, k->inverse_odds)));
+    for (int g = 0; g < groups; g++) {
+        a->t[g] = v_add(a->t[g], v_only(m[g], forward));
+        a->s[g] = v_add(a->s[g], v_only(m[g], reverse));
+    }
+}
+
+OP void refine_flush(group_terms *p, walk_shape shape, int lane, int groups, refine_state *a) {
+    for (int g = 0; g < groups; g++) {
+        flush_one(shape, p[g].excess_t, lane, a->t[g]);
+        flush_one(shape, p[g].excess_s, lane, a->s[g]);
+        a->t[g] = a->s[g] = v_splat(0);
+    }
+}
+
+OP refine_state refine_begin(group_terms *p, int groups, int from, int to) {
+    refine_state a;
+    for (int g = 0; g < groups; g++) {
+        a.t[g] = a.s[g] = v_splat(0);
+        for (int l = from; l < to; l++) p[g].excess_t[l] = p[g].excess_s[l] = 0;
+    }
+    return a;
+}
+
+OP exponentials exponentials_at(kept from) {
+    return (exponentials){v_load(from.s), v_load(from.t), v_splat(0)};
+}
+
+OP void refine_row(const criterion *c, const block *b, group_terms *p, int lane, int partition,
+                   const real *s, const real *t, const uint8_t *map, kept from) {
+    const int groups = groups_of(c, partition);
+    if (groups == 0) return;
+    const refine_constants k = refine_setup(c, b, p, ROWS, lane, groups);
+    refine_state a = refine_begin(p, groups, lane, lane + 1);
+    ivec i = i_count(0);
+    for (int32_t at = 0; at < c->classes; at += LANES) {
+        const bool whole = c->classes - at >= LANES;
+        const mask valid = whole ? m_all() : m_first(c->classes - at);
+        const vec x = whole ? v_load(s + at) : v_load_some(s + at, valid);
+        const vec z = whole ? v_load(t + at) : v_load_some(t + at, valid);
+        const kept here = kept_at(from, at);
+        const exponentials e =
+            whole ? exponentials_at(here)
+                  : (exponentials){v_load_some(here.s, valid), v_load_some(here.t, valid), x};
+        refine_step(&k, &a, partition, groups, false, x, z, i, map ? map + at : NULL, e, valid,
+                    true);
+        if ((at / LANES + 1) % STEPS_PER_FLUSH == 0) refine_flush(p, ROWS, lane, groups, &a);
+        i = i_add(i, i_splat(LANES));
+    }
+    refine_flush(p, ROWS, lane, groups, &a);
+}
+
+OP void refine_block(const criterion *c, block *b, int partition, kept from) {
+    const int groups = groups_of(c, partition);
+    if (groups == 0) return;
+    group_terms *p = b->low_sums;
+    const refine_constants k = refine_setup(c, b, p, ACROSS, 0, groups);
+    refine_state a = refine_begin(p, groups, 0, BLOCK_ROWS);
+    const mask valid = m_first(b->rows);
+    const real *s = b->s, *t = b->t;
+    const uint8_t *map = b->map;
+    for (int32_t at = 0; at < c->classes; at++) {
+        refine_step(&k, &a, partition, groups, b->map_shared, v_load_some(s, valid),
+                    v_load_some(t, valid), i_splat(at), map,
+                    exponentials_at(kept_at(from, (int64_t)at * LANES)), valid, true);
+        s += b->s_step;
+        t += b->t_step;
+        if (partition == GDKD_PARTITION_MAP) map += b->map_step;
+        if ((at + 1) % STEPS_PER_FLUSH_ACROSS == 0) refine_flush(p, ACROSS, 0, groups, &a);
+    }
+    refine_flush(p, ACROSS, 0, groups, &a);
+}
+
+#endif
