@@ -37,13 +37,11 @@ OP vec gradient_step(const gradient_constants *k, int partition, int groups, boo
     vec gradient = v_splat(0);
     if (groups > 0) {
         mask m[MAX_GROUPS];
-        vec ds = s, dt = t, factor = k->c_s[0];
-        if (groups > 1 || k->sums.reverse || !KEEP_EXPONENTIALS) {
+        if (groups > 1) // one group's values are picked without looking
             members(&k->sums.at, partition, groups, map_shared, t, i, map, valid, partial, m);
-            ds = v_sub(s, pick(m, groups, k->sums.ref_s));
-            dt = v_sub(t, pick(m, groups, k->sums.ref_t));
-            factor = pick(m, groups, k->c_s);
-        }
+        const vec ds = v_sub(s, pick(m, groups, k->sums.ref_s)),
+                  dt = v_sub(t, pick(m, groups, k->sums.ref_t));
+        vec factor = pick(m, groups, k->c_s);
         if (!KEEP_EXPONENTIALS) {
             e.s = v_exp(ds, k->sums.student);
             e.t = v_exp(dt, k->sums.teacher);
@@ -56,8 +54,7 @@ OP vec gradient_step(const gradient_constants *k, int partition, int groups, boo
             factor = v_fma(d, pick(m, groups, k->c_d), factor);
         }
         gradient = v_mul(e.s, factor);
-        if (k->sums.forward)
-            gradient = v_fnma(e.t, groups > 1 ? pick(m, groups, k->c_t) : k->c_t[0], gradient);
+        if (k->sums.forward) gradient = v_fnma(e.t, pick(m, groups, k->c_t), gradient);
     }
     if (k->sums.with_ce) {
         vec flat = k->flat;
@@ -138,8 +135,7 @@ OP void gradient_of_block(const criterion *c, const block *b, int partition, tas
         vec y = gradient_step(&k, partition, groups, b->map_shared, x, z, i_splat(at), map, e,
                               valid, partial);
         if (partial) y = v_only(used, y);
-        if (what != PLAIN && b->accumulate)
-            y = v_add(partial ? v_load_some(g, live) : v_load(g), y);
+        if (b->accumulate) y = v_add(partial ? v_load_some(g, live) : v_load(g), y);
         if (partial)
             v_store_some(g, live, y);
         else

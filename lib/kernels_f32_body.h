@@ -20,54 +20,54 @@ static bool is_plain(const criterion *c) {
     return c->kd && c->forward && !c->reverse && !c->ce;
 }
 
-// Calls the instance for the criterion's partition, and for `plain`: a forward distillation term alone, into a
-// gradient that is not accumulated, as most calls want it. The plain kernels, whose operations are long, have
-// but one instance that asks at every step.
+// A forward distillation term alone, as most calls want it, has instances of its own, with that a constant.
+#define IF_PLAIN(c, call, partition, p)                                                            \
+    do {                                                                                           \
+        if (is_plain(c))                                                                           \
+            call(partition, p, PLAIN);                                                             \
+        else                                                                                       \
+            call(partition, p, what_of(c));                                                        \
+    } while (0)
+
+// Calls the instance for the criterion's partition. The plain kernels, whose operations are long, have but one
+// instance that asks for the partition at every step.
 #ifdef ONE_INSTANCE
-#    define FOR_PARTITION(c, p, plain, call)                                                       \
-        call(((c)->kd ? (c)->partition : PARTITION_NONE), p, (plain) ? PLAIN : what_of(c))
-#    define FOR_REST(c, p, plain, call) call(rest_partition(c), p, (plain) ? PLAIN : what_of(c))
+#    define FOR_PARTITION(c, p, call) call(((c)->kd ? (c)->partition : PARTITION_NONE), p)
+#    define FOR_REST(c, p, call)      call(rest_partition(c), p)
 enum { WHOLE_BLOCKS = 0 };
 #else
 enum { WHOLE_BLOCKS = 1 };
-#    define FOR_PLAIN(c, partition, p, plain, call)                                                \
-        do {                                                                                       \
-            if (plain)                                                                             \
-                call(partition, p, PLAIN);                                                         \
-            else                                                                                   \
-                call(partition, p, what_of(c));                                                    \
-        } while (0)
-#    define FOR_PARTITION(c, p, plain, call)                                                       \
+#    define FOR_PARTITION(c, p, call)                                                              \
         do {                                                                                       \
             switch ((c)->kd ? (c)->partition : PARTITION_NONE) {                                   \
             case PARTITION_NONE:                                                                   \
-                call(PARTITION_NONE, p, what_of(c));                                               \
+                call(PARTITION_NONE, p);                                                           \
                 break;                                                                             \
             case GDKD_PARTITION_ALL:                                                               \
-                FOR_PLAIN(c, GDKD_PARTITION_ALL, p, plain, call);                                  \
+                call(GDKD_PARTITION_ALL, p);                                                       \
                 break;                                                                             \
             case GDKD_PARTITION_TARGET:                                                            \
-                FOR_PLAIN(c, GDKD_PARTITION_TARGET, p, plain, call);                               \
+                call(GDKD_PARTITION_TARGET, p);                                                    \
                 break;                                                                             \
             case GDKD_PARTITION_TOP:                                                               \
-                FOR_PLAIN(c, GDKD_PARTITION_TOP, p, plain, call);                                  \
+                call(GDKD_PARTITION_TOP, p);                                                       \
                 break;                                                                             \
             case GDKD_PARTITION_BOTTOM:                                                            \
-                FOR_PLAIN(c, GDKD_PARTITION_BOTTOM, p, plain, call);                               \
+                call(GDKD_PARTITION_BOTTOM, p);                                                    \
                 break;                                                                             \
             case GDKD_PARTITION_TOP1_TOPK:                                                         \
-                FOR_PLAIN(c, GDKD_PARTITION_TOP1_TOPK, p, plain, call);                            \
+                call(GDKD_PARTITION_TOP1_TOPK, p);                                                 \
                 break;                                                                             \
             default:                                                                               \
-                FOR_PLAIN(c, GDKD_PARTITION_MAP, p, plain, call);                                  \
+                call(GDKD_PARTITION_MAP, p);                                                       \
             }                                                                                      \
         } while (0)
-#    define FOR_REST(c, p, plain, call)                                                            \
+#    define FOR_REST(c, p, call)                                                                   \
         do {                                                                                       \
             if (rest_partition(c) == PARTITION_REST)                                               \
-                FOR_PLAIN(c, PARTITION_REST, p, plain, call);                                      \
+                call(PARTITION_REST, p);                                                           \
             else                                                                                   \
-                FOR_PLAIN(c, PARTITION_REST_OF_TARGET, p, plain, call);                            \
+                call(PARTITION_REST_OF_TARGET, p);                                                 \
         } while (0)
 #endif
 
@@ -80,12 +80,12 @@ static int rest_partition(const criterion *c) {
 }
 
 // The same for one row, which may have a list.
-#define FOR_ROW(c, b, lane, plain, call)                                                           \
+#define FOR_ROW(c, b, lane, call)                                                                  \
     do {                                                                                           \
         if (is_listed(b, lane))                                                                    \
-            FOR_REST(c, &(b)->rest, plain, call);                                                  \
+            FOR_REST(c, &(b)->rest, call);                                                         \
         else                                                                                       \
-            FOR_PARTITION(c, (b)->low_sums, plain, call);                                          \
+            FOR_PARTITION(c, (b)->low_sums, call);                                                 \
     } while (0)
 
 static void rows_sums(const criterion *c, block *b, const scratch *x) {
@@ -95,14 +95,16 @@ static void rows_sums(const criterion *c, block *b, const scratch *x) {
         const uint8_t *map = b->map_row[lane];
         if (c->kd && !list_row(c, b, lane, s, t)) {
             split_row(c, b, lane, t, 0, x);
-#define CALL(partition, p, what) refer_row(c, b, p, lane, partition, s, t, map)
-            FOR_PARTITION(c, b->low_sums, false, CALL);
+#define CALL(partition, p) refer_row(c, b, p, lane, partition, s, t, map)
+            FOR_PARTITION(c, b->low_sums, CALL);
 #undef CALL
         }
         if (c->ce) refer_ce(b, lane, s, 1, c->kd ? b->row_top[lane] : largest_of(s, c->classes, 1));
         const kept to = kept_of(c, x, lane);
-#define CALL(partition, p, what) sums_of_row(c, b, p, lane, partition, what, s, t, map, to)
-        FOR_ROW(c, b, lane, is_plain(c), CALL);
+#define EACH(partition, p, what) sums_of_row(c, b, p, lane, partition, what, s, t, map, to)
+#define CALL(partition, p)       IF_PLAIN(c, EACH, partition, p)
+        FOR_ROW(c, b, lane, CALL);
+#undef EACH
 #undef CALL
     }
 }
@@ -113,8 +115,8 @@ static void rows_refine(const criterion *c, block *b, const scratch *x) {
         const real *s = b->s_row[lane], *t = b->t_row[lane];
         const uint8_t *map = b->map_row[lane];
         const kept from = kept_of(c, x, lane);
-#define CALL(partition, p, what) refine_row(c, b, p, lane, partition, s, t, map, from)
-        FOR_ROW(c, b, lane, false, CALL);
+#define CALL(partition, p) refine_row(c, b, p, lane, partition, s, t, map, from)
+        FOR_ROW(c, b, lane, CALL);
 #undef CALL
     }
 }
@@ -133,10 +135,11 @@ static void rows_gradient(const criterion *c, block *b, const scratch *x) {
         const uint8_t *map = b->map_row[lane];
         real *g = b->g_row[lane];
         const kept from = kept_of(c, x, lane);
-#define CALL(partition, p, what)                                                                   \
-    gradient_of_row(c, b, p, lane, partition, what, s, t, map, from, g,                            \
-                    (what) != PLAIN && b->accumulate)
-        FOR_ROW(c, b, lane, is_plain(c) && !b->accumulate, CALL);
+#define EACH(partition, p, what)                                                                   \
+    gradient_of_row(c, b, p, lane, partition, what, s, t, map, from, g, b->accumulate)
+#define CALL(partition, p) IF_PLAIN(c, EACH, partition, p)
+        FOR_ROW(c, b, lane, CALL);
+#undef EACH
 #undef CALL
         add_listed_gradient(b, lane, g);
     }
@@ -146,12 +149,12 @@ static void across_sums(const criterion *c, block *b, const scratch *x) {
     if (c->kd) {
         split_across(c, b, x);
         if (WHOLE_BLOCKS && b->rows == LANES) {
-#define CALL(partition, p, what) refer_across(c, b, partition, false)
-            FOR_PARTITION(c, b->low_sums, false, CALL);
+#define CALL(partition, p) refer_across(c, b, partition, false)
+            FOR_PARTITION(c, b->low_sums, CALL);
 #undef CALL
         } else {
-#define CALL(partition, p, what) refer_across(c, b, partition, true)
-            FOR_PARTITION(c, b->low_sums, false, CALL);
+#define CALL(partition, p) refer_across(c, b, partition, true)
+            FOR_PARTITION(c, b->low_sums, CALL);
 #undef CALL
         }
     }
@@ -165,19 +168,21 @@ static void across_sums(const criterion *c, block *b, const scratch *x) {
     }
     const kept to = kept_of(c, x, 0);
     if (WHOLE_BLOCKS && b->rows == LANES) {
-#define CALL(partition, p, what) sums_of_block(c, b, partition, what, false, to)
-        FOR_PARTITION(c, b->low_sums, is_plain(c), CALL);
+#define EACH(partition, p, what) sums_of_block(c, b, partition, what, false, to)
+#define CALL(partition, p)       IF_PLAIN(c, EACH, partition, p)
+        FOR_PARTITION(c, b->low_sums, CALL);
+#undef EACH
 #undef CALL
     } else {
-#define CALL(partition, p, what) sums_of_block(c, b, partition, what, true, to)
-        FOR_PARTITION(c, b->low_sums, false, CALL);
+#define CALL(partition, p) sums_of_block(c, b, partition, what_of(c), true, to)
+        FOR_PARTITION(c, b->low_sums, CALL);
 #undef CALL
     }
 }
 
 static void across_refine(const criterion *c, block *b, const scratch *x) {
-#define CALL(partition, p, what) refine_block(c, b, partition, kept_of(c, x, 0))
-    FOR_PARTITION(c, b->low_sums, false, CALL);
+#define CALL(partition, p) refine_block(c, b, partition, kept_of(c, x, 0))
+    FOR_PARTITION(c, b->low_sums, CALL);
 #undef CALL
 }
 
@@ -192,13 +197,15 @@ static void across_gradient(const criterion *c, block *b, const scratch *x) {
     const uint32_t all = (1U << b->rows) - 1U, live = (b->accumulate ? b->used : all) & ~b->refused;
     if (WHOLE_BLOCKS && b->rows == LANES && live == all && b->used == all) {
         const mask every = m_all();
-#define CALL(partition, p, what) gradient_of_block(c, b, partition, what, from, every, every, false)
-        FOR_PARTITION(c, b->low_sums, is_plain(c) && !b->accumulate, CALL);
+#define EACH(partition, p, what) gradient_of_block(c, b, partition, what, from, every, every, false)
+#define CALL(partition, p)       IF_PLAIN(c, EACH, partition, p)
+        FOR_PARTITION(c, b->low_sums, CALL);
+#undef EACH
 #undef CALL
     } else {
         const mask written = mask_of_bits(live), used = mask_of_bits(b->used);
-#define CALL(partition, p, what) gradient_of_block(c, b, partition, what, from, written, used, true)
-        FOR_PARTITION(c, b->low_sums, false, CALL);
+#define CALL(partition, p) gradient_of_block(c, b, partition, what_of(c), from, written, used, true)
+        FOR_PARTITION(c, b->low_sums, CALL);
 #undef CALL
     }
 }
