@@ -6,14 +6,14 @@
 #include "problem.h"
 
 typedef struct call {
-    int32_t student_dtype, teacher_dtype, target_dtype;
     int64_t inner;                                          // divides the rows; 0 counts as 1
     int64_t student_pad, teacher_pad, grad_pad, groups_pad; // elements after each outer
+    int32_t student_dtype, teacher_dtype, target_dtype;
     int32_t loss_only, in_place, accumulate, want_norms;
     int32_t own_workspace; // 1: the call is given a workspace
-    double grad_scale;     // 0 counts as 1
     int32_t dist;          // gdkd_dist instead of gdkd_loss, with these weights
     double beta, gamma;
+    double grad_scale; // 0 counts as 1
 } call;
 
 typedef struct answer {
