@@ -4,6 +4,11 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
+# As many jobs as there are processors, unless -j says otherwise.
+ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(or $(shell nproc 2>/dev/null),1)
+endif
+
 # --- Configuration -------------------------------------------------------------------------------
 
 ifeq ($(origin CC),default)
