@@ -4,8 +4,8 @@
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-# As many jobs as there are processors, unless -j says otherwise.
-ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+# As many jobs as there are processors, unless -j says otherwise; one, where `clean` must come before or after.
+ifeq ($(filter -j% --jobs%,$(MAKEFLAGS))$(filter clean,$(MAKECMDGOALS)),)
 MAKEFLAGS += -j$(or $(shell nproc 2>/dev/null),1)
 endif
 

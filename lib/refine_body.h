@@ -12,11 +12,11 @@
 typedef struct {
     sums_constants sums;
     vec level[MAX_GROUPS], odds[MAX_GROUPS], inverse_odds[MAX_GROUPS];
-    vec inv_t;
+    vec inv_t, inv_tt;
 } refine_constants;
 
 typedef struct {
-    vec t[MAX_GROUPS], s[MAX_GROUPS];
+    running t[MAX_GROUPS], s[MAX_GROUPS];
 } refine_state;
 
 OP refine_constants refine_setup(const criterion *c, const block *b, const group_terms *p,
@@ -24,6 +24,7 @@ OP refine_constants refine_setup(const criterion *c, const block *b, const group
     refine_constants k;
     k.sums = sums_setup(c, b, p, shape, lane, groups, AS_ASKED);
     k.inv_t = v_splat((real)c->inv_t);
+    k.inv_tt = v_splat((real)c->inv_tt);
     for (int g = 0; g < groups; g++) {
         lanes inverse;
         for (int l = 0; l < BLOCK_ROWS; l++) inverse[l] = 1 / p[g].odds[l];
@@ -32,6 +33,14 @@ OP refine_constants refine_setup(const criterion *c, const block *b, const group
         k.inverse_odds[g] = per_row(shape, inverse, lane);
     }
     return k;
+}
+
+// What rounding took from difference = a - b (the two-sum of D. E. Knuth, The Art of Computer Programming 2,
+// 4.2.2). Where both models are sure of one class, the others' logits lie far below it, and their rounded
+// distances, times a few tens, would show: those classes are all that is left of the divergence.
+OP vec lost_by(vec a, vec b, vec difference) {
+    const vec subtracted = v_sub(a, difference);
+    return v_sub(v_sub(a, v_add(difference, subtracted)), v_sub(b, subtracted));
 }
 
 // weight phi(u), where other = weight exp(-u). Near 0 by phi's series, to 2e-8 of it.
@@ -48,22 +57,27 @@ OP vec excess(vec u, vec weight, vec other) {
     return v_select(small, near, far);
 }
 
-OP void refine_step(const refine_constants *k, refine_state *a, int partition, int groups,
-                    bool map_shared, vec s, vec t, ivec i, const uint8_t *map, exponentials e,
-                    mask valid, bool partial) {
+OP void refine_step(walk_shape shape, const refine_constants *k, refine_state *a, int partition,
+                    int groups, bool map_shared, vec s, vec t, ivec i, const uint8_t *map,
+                    exponentials e, mask valid, bool partial) {
     mask m[MAX_GROUPS];
     members(&k->sums.at, partition, groups, map_shared, t, i, map, valid, partial, m);
-    const vec ds = v_sub(s, pick(m, groups, k->sums.ref_s)),
-              dt = v_sub(t, pick(m, groups, k->sums.ref_t));
-    const vec d = v_fnma(dt, k->sums.rho, ds), u = v_fnma(d, k->inv_t, pick(m, groups, k->level));
+    const vec ref_s = pick(m, groups, k->sums.ref_s), ref_t = pick(m, groups, k->sums.ref_t);
+    const vec ds = v_sub(s, ref_s), dt = v_sub(t, ref_t);
+    const vec lost_s = lost_by(s, ref_s, ds), lost_t = lost_by(t, ref_t, dt);
+    e.s = v_fma(e.s, v_mul(lost_s, k->inv_t), e.s);
+    e.t = v_fma(e.t, v_mul(lost_t, k->inv_tt), e.t);
+    const vec lost = v_fnma(lost_t, k->sums.rho, lost_s);
+    const vec d = v_add(v_fnma(dt, k->sums.rho, ds), lost);
+    const vec u = v_fnma(d, k->inv_t, pick(m, groups, k->level));
     const vec zero = v_splat(0);
     vec forward = zero, reverse = zero;
     if (k->sums.forward) forward = excess(u, e.t, v_mul(e.s, pick(m, groups, k->odds)));
     if (k->sums.reverse)
         reverse = excess(v_sub(zero, u), e.s, v_mul(e.t, pick(m, groups, k->inverse_odds)));
     for (int g = 0; g < groups; g++) {
-        a->t[g] = v_add(a->t[g], v_only(m[g], forward));
-        a->s[g] = v_add(a->s[g], v_only(m[g], reverse));
+        add_in(shape, &a->t[g], v_only(m[g], forward));
+        add_in(shape, &a->s[g], v_only(m[g], reverse));
     }
 }
 
@@ -71,14 +85,16 @@ OP void refine_flush(group_terms *p, walk_shape shape, int lane, int groups, ref
     for (int g = 0; g < groups; g++) {
         flush_one(shape, p[g].excess_t, lane, a->t[g]);
         flush_one(shape, p[g].excess_s, lane, a->s[g]);
-        a->t[g] = a->s[g] = v_splat(0);
+        clear_sum(&a->t[g]);
+        clear_sum(&a->s[g]);
     }
 }
 
 OP refine_state refine_begin(group_terms *p, int groups, int from, int to) {
     refine_state a;
     for (int g = 0; g < groups; g++) {
-        a.t[g] = a.s[g] = v_splat(0);
+        clear_sum(&a.t[g]);
+        clear_sum(&a.s[g]);
         for (int l = from; l < to; l++) p[g].excess_t[l] = p[g].excess_s[l] = 0;
     }
     return a;
@@ -104,8 +120,8 @@ OP void refine_row(const criterion *c, const block *b, group_terms *p, int lane,
         const exponentials e =
             whole ? exponentials_at(here)
                   : (exponentials){v_load_some(here.s, valid), v_load_some(here.t, valid), x};
-        refine_step(&k, &a, partition, groups, false, x, z, i, map ? map + at : NULL, e, valid,
-                    true);
+        refine_step(ROWS, &k, &a, partition, groups, false, x, z, i, map ? map + at : NULL, e,
+                    valid, true);
         if ((at / LANES + 1) % STEPS_PER_FLUSH == 0) refine_flush(p, ROWS, lane, groups, &a);
         i = i_add(i, i_splat(LANES));
     }
@@ -122,13 +138,12 @@ OP void refine_block(const criterion *c, block *b, int partition, kept from) {
     const real *s = b->s, *t = b->t;
     const uint8_t *map = b->map;
     for (int32_t at = 0; at < c->classes; at++) {
-        refine_step(&k, &a, partition, groups, b->map_shared, v_load_some(s, valid),
+        refine_step(ACROSS, &k, &a, partition, groups, b->map_shared, v_load_some(s, valid),
                     v_load_some(t, valid), i_splat(at), map,
                     exponentials_at(kept_at(from, (int64_t)at * LANES)), valid, true);
         s += b->s_step;
         t += b->t_step;
         if (partition == GDKD_PARTITION_MAP) map += b->map_step;
-        if ((at + 1) % STEPS_PER_FLUSH_ACROSS == 0) refine_flush(p, ACROSS, 0, groups, &a);
     }
     refine_flush(p, ACROSS, 0, groups, &a);
 }

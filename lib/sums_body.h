@@ -9,18 +9,35 @@
 #include "exp2.h"
 #include "walk.h"
 
-// So many steps are added up in a vector before it goes into doubles. A term of 1 swallows up to 2^-24 of
-// each that follows it in its lane: 7 of them stay below the promised error. In the across shape every class
-// is in the same lane, so fewer.
-enum { STEPS_PER_FLUSH = 8, STEPS_PER_FLUSH_ACROSS = 4 };
+// So many steps of a row are added up in a vector before it goes into doubles. A term of 1 swallows up to 2^-24
+// of each that follows it in its lane: 7 of them stay below the promised error. In the across shape one flush is enough.
+enum { STEPS_PER_FLUSH = 8 };
 
 #ifdef REAL_IS_FLOAT
 #    define SCALE(c, which) v_scale_of(&(c)->which##32)
-enum { KEEP_EXPONENTIALS = 1 };
+enum { KEEP_EXPONENTIALS = 1, KEEP_LOSSES = 1 };
 #else
 #    define SCALE(c, which) v_scale_of(&(c)->which##64)
-enum { KEEP_EXPONENTIALS = 0 };
+enum { KEEP_EXPONENTIALS = 0, KEEP_LOSSES = 0 };
 #endif
+
+// A sum, and what its roundings lost (the fast two-sum of T. J. Dekker, A floating-point technique for extending
+// the available precision, 1971: exact for |x| <= |sum|). Kept in the across shape of floats alone: there a lane
+// takes every class of its row. In the rows shape the classes are spread over the lanes, and the largest are on
+// the list.
+typedef struct {
+    vec sum, lost;
+} running;
+
+OP void add_in(walk_shape shape, running *a, vec x) {
+    const vec sum = v_add(a->sum, x);
+    if (KEEP_LOSSES && shape == ACROSS) a->lost = v_add(a->lost, v_sub(x, v_sub(sum, a->sum)));
+    a->sum = sum;
+}
+
+OP void clear_sum(running *a) {
+    a->sum = a->lost = v_splat(0);
+}
 
 typedef struct {
     borders at;
@@ -32,8 +49,8 @@ typedef struct {
 } sums_constants;
 
 typedef struct {
-    vec s[MAX_GROUPS], t[MAX_GROUPS], dot_t[MAX_GROUPS], dot_s[MAX_GROUPS];
-    vec ce, top_ce, lin, num; // top_ce: the terms that are 1, lest they swallow the others
+    running s[MAX_GROUPS], t[MAX_GROUPS], dot_t[MAX_GROUPS], dot_s[MAX_GROUPS];
+    running ce, top_ce, lin, num; // top_ce: the terms that are 1, lest they swallow the others
 } sums_state;
 
 // What an instance is for: the criterion as it is, the cross-entropy too, or a forward distillation term alone.
@@ -100,15 +117,19 @@ OP class_ratio ratio_of(vec s, vec t, vec ds, vec dt, vec rho) {
 }
 
 // Adds weight times ratio; the weight is 0 outside m.
-OP void add_product(vec *sum, mask m, vec weight, vec ratio) {
+OP void add_product(walk_shape shape, running *a, mask m, vec weight, vec ratio) {
 #ifdef REAL_IS_DOUBLE
     // An infinite ratio stays infinite where the weight underflowed to 0.
     const vec infinite = v_splat((real)INFINITY);
     mask endless = v_eq(v_max(ratio, v_sub(v_splat(0), ratio)), infinite);
-    *sum = v_fma_where(*sum, m, v_select(endless, v_splat(1), weight), ratio);
+    a->sum = v_fma_where(a->sum, m, v_select(endless, v_splat(1), weight), ratio);
+    (void)shape;
 #else
     (void)m;
-    *sum = v_fma(weight, ratio, *sum);
+    const vec sum = v_fma(weight, ratio, a->sum);
+    if (KEEP_LOSSES && shape == ACROSS)
+        a->lost = v_add(a->lost, v_fms(weight, ratio, v_sub(sum, a->sum)));
+    a->sum = sum;
 #endif
 }
 
@@ -117,9 +138,9 @@ typedef struct {
     vec s, t, ce;
 } exponentials;
 
-OP exponentials sums_step(const sums_constants *k, sums_state *a, int partition, int groups,
-                          bool map_shared, vec s, vec t, ivec i, const uint8_t *map, mask valid,
-                          bool partial) {
+OP exponentials sums_step(walk_shape shape, const sums_constants *k, sums_state *a, int partition,
+                          int groups, bool map_shared, vec s, vec t, ivec i, const uint8_t *map,
+                          mask valid, bool partial) {
     exponentials e = {v_splat(0), v_splat(0), v_splat(0)};
     if (groups > 0) {
         mask m[MAX_GROUPS];
@@ -132,10 +153,10 @@ OP exponentials sums_step(const sums_constants *k, sums_state *a, int partition,
         for (int g = 0; g < groups; g++) {
             const bool all = partition == GDKD_PARTITION_ALL && !partial;
             const vec es = all ? e.s : v_only(m[g], e.s), et = all ? e.t : v_only(m[g], e.t);
-            a->s[g] = v_add(a->s[g], es);
-            a->t[g] = v_add(a->t[g], et);
-            if (k->forward) add_product(&a->dot_t[g], m[g], et, d.for_t);
-            if (k->reverse) add_product(&a->dot_s[g], m[g], es, d.for_s);
+            add_in(shape, &a->s[g], es);
+            add_in(shape, &a->t[g], et);
+            if (k->forward) add_product(shape, &a->dot_t[g], m[g], et, d.for_t);
+            if (k->reverse) add_product(shape, &a->dot_s[g], m[g], es, d.for_s);
             if (groups == 1) e.s = es, e.t = et;
         }
     }
@@ -143,32 +164,41 @@ OP exponentials sums_step(const sums_constants *k, sums_state *a, int partition,
         const vec ds = v_sub(s, k->ref_ce);
         const mask top = m_and(v_eq(ds, v_splat(0)), valid);
         e.ce = v_exp(ds, k->ce);
-        a->ce = v_add(a->ce, v_only(m_andnot(top, valid), e.ce));
-        a->top_ce = v_add(a->top_ce, v_only(top, v_splat(1)));
+        add_in(shape, &a->ce, v_only(m_andnot(top, valid), e.ce));
+        add_in(ROWS, &a->top_ce, v_only(top, v_splat(1))); // whole numbers lose nothing
         if (k->smooth) {
 #ifdef REAL_IS_DOUBLE
             const mask there = m_andnot(v_eq(s, v_splat((real)-INFINITY)), valid);
 #else
             const mask there = valid;
 #endif
-            a->lin = v_add_where(a->lin, there, ds);
-            a->num = v_add(a->num, v_only(there, v_splat(1)));
+            add_in(shape, &a->lin, v_only(there, ds));
+            add_in(ROWS, &a->num, v_only(there, v_splat(1)));
         }
     }
     return e;
 }
 
 OP void sums_clear(sums_state *a, int groups) {
-    const vec none = v_splat(0);
-    for (int g = 0; g < groups; g++) a->s[g] = a->t[g] = a->dot_t[g] = a->dot_s[g] = none;
-    a->ce = a->top_ce = a->lin = a->num = none;
+    for (int g = 0; g < groups; g++) {
+        clear_sum(&a->s[g]);
+        clear_sum(&a->t[g]);
+        clear_sum(&a->dot_t[g]);
+        clear_sum(&a->dot_s[g]);
+    }
+    clear_sum(&a->ce);
+    clear_sum(&a->top_ce);
+    clear_sum(&a->lin);
+    clear_sum(&a->num);
 }
 
-OP void flush_one(walk_shape shape, double *sum, int lane, vec a) {
-    if (shape == ROWS)
-        sum[lane] += v_sum(a);
-    else
-        v_add_to_doubles(sum, a);
+OP void flush_one(walk_shape shape, double *sum, int lane, running a) {
+    if (shape == ROWS) {
+        sum[lane] += v_sum(a.sum);
+        return;
+    }
+    v_add_to_doubles(sum, a.sum);
+    if (KEEP_LOSSES) v_add_to_doubles(sum, a.lost);
 }
 
 OP void sums_flush(const sums_constants *k, block *b, group_terms *p, walk_shape shape, int lane,
@@ -242,7 +272,7 @@ OP void sums_of_row(const criterion *c, block *b, group_terms *p, int lane, int 
         int32_t end = whole - at > STEPS_PER_FLUSH * LANES ? at + STEPS_PER_FLUSH * LANES : whole;
         for (; at < end; at += LANES) {
             vec x = v_load(s + at), z = groups == 0 ? x : v_load(t + at);
-            const exponentials e = sums_step(&k, &a, partition, groups, false, x, z, i,
+            const exponentials e = sums_step(ROWS, &k, &a, partition, groups, false, x, z, i,
                                              map ? map + at : NULL, m_all(), false);
             keep(kept_at(to, at), e, groups, with_ce);
             i = i_add(i, i_splat(LANES));
@@ -252,7 +282,7 @@ OP void sums_of_row(const criterion *c, block *b, group_terms *p, int lane, int 
     if (at < classes) {
         mask valid = m_first(classes - at);
         vec x = v_load_some(s + at, valid), z = groups == 0 ? x : v_load_some(t + at, valid);
-        const exponentials e = sums_step(&k, &a, partition, groups, false, x, z, i,
+        const exponentials e = sums_step(ROWS, &k, &a, partition, groups, false, x, z, i,
                                          map ? map + at : NULL, valid, true);
         keep_some(kept_at(to, at), valid, e, groups, with_ce);
     }
@@ -275,13 +305,12 @@ OP void sums_of_block(const criterion *c, block *b, int partition, task what, bo
     for (int32_t at = 0; at < c->classes; at++) {
         vec x = partial ? v_load_some(s, valid) : v_load(s), z = x;
         if (groups > 0) z = partial ? v_load_some(t, valid) : v_load(t);
-        const exponentials e =
-            sums_step(&k, &a, partition, groups, shared, x, z, i_splat(at), map, valid, partial);
+        const exponentials e = sums_step(ACROSS, &k, &a, partition, groups, shared, x, z,
+                                         i_splat(at), map, valid, partial);
         keep(kept_at(to, (int64_t)at * LANES), e, groups, k.with_ce);
         s += b->s_step;
         t += b->t_step;
         if (partition == GDKD_PARTITION_MAP) map += b->map_step;
-        if ((at + 1) % STEPS_PER_FLUSH_ACROSS == 0) sums_flush(&k, b, p, ACROSS, 0, groups, &a);
     }
     sums_flush(&k, b, p, ACROSS, 0, groups, &a);
 }
