@@ -115,9 +115,21 @@ static inline void store_f64(void *data, int32_t dtype, int64_t i, double x) {
         body(GDKD_F16);                                                                            \
     }
 
+// Where neither side has gaps, the compiler is told so, and uses vectors. `statement` sees i, from and to.
+#define LOOP(dense, count, from_step, to_step, statement)                                          \
+    if (dense) {                                                                                   \
+        const int64_t from = 1, to = 1;                                                            \
+        for (int64_t i = 0; i < count; i++) statement;                                             \
+    } else {                                                                                       \
+        const int64_t from = from_step, to = to_step;                                              \
+        for (int64_t i = 0; i < count; i++) statement;                                             \
+    }
+
 void gdkd_gather_f32(const gdkd_strided *in, int64_t count, float *out, int64_t out_step) {
+    const int64_t step = in->step;
+    const bool dense = step == 1 && out_step == 1;
 #define BODY(dtype)                                                                                \
-    for (int64_t i = 0; i < count; i++) out[i * out_step] = load_f32(in->data, dtype, i * in->step)
+    LOOP(dense, count, step, out_step, out[i * to] = load_f32(in->data, dtype, i * from))
     FOR_DTYPE(in->dtype, BODY)
 #undef BODY
 }
@@ -131,13 +143,18 @@ void gdkd_gather_f64(const gdkd_strided *in, int64_t count, double *out) {
 
 void gdkd_scatter_f32(const float *in, int64_t in_step, int64_t count, bool accumulate, void *out,
                       int32_t dtype, int64_t step) {
-#define BODY(dtype)                                                                                \
-    for (int64_t i = 0; i < count; i++) {                                                          \
-        double old = accumulate ? load_f64(out, dtype, i * step) : 0;                              \
-        store_f64(out, dtype, i *step, old + (double)in[i * in_step]);                             \
-    }
-    FOR_DTYPE(dtype, BODY)
-#undef BODY
+    const bool dense = in_step == 1 && step == 1;
+#define PUT(dtype)                                                                                 \
+    LOOP(dense, count, in_step, step, store_f64(out, dtype, i *to, (double)in[i * from]))
+#define ADD(dtype)                                                                                 \
+    LOOP(dense, count, in_step, step,                                                              \
+         store_f64(out, dtype, i *to, load_f64(out, dtype, i *to) + (double)in[i * from]))
+    if (accumulate)
+        FOR_DTYPE(dtype, ADD)
+    else
+        FOR_DTYPE(dtype, PUT)
+#undef PUT
+#undef ADD
 }
 
 void gdkd_scatter_f64(const double *in, int64_t count, bool accumulate, void *out, int32_t dtype,

@@ -38,8 +38,6 @@ static inline void draw_map(const criterion *c, const block *b, int lane, const 
 
 // --- Standardisation: y = (x - mean) / (1e-7 + std), in a group or over the row ------------------
 
-static const double standard_epsilon = 1e-7; // the reference's
-
 typedef struct {
     double base, mean; // the mean relative to the first logit: a common offset costs nothing
     double std, scale; // scale = 1 / (eps + std)
@@ -75,7 +73,7 @@ static inline standard standard_of(const criterion *c, const double *x, const ui
     }
     double freedom = c->standardize == GDKD_STANDARDIZE_GLOBAL ? d.count - 1 : d.count;
     d.std = freedom > 0 ? sqrt(square / freedom) : 0;
-    d.scale = 1 / (standard_epsilon + d.std);
+    d.scale = 1 / (STANDARD_EPSILON + d.std);
     return d;
 }
 

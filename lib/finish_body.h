@@ -23,8 +23,9 @@ OP vec load_sum(const group_terms *p, who w, int l) {
     return v_load(w == STUDENT ? &p->sum_s[l] : &p->sum_t[l]);
 }
 
-static inline void shares(const criterion *c, const group_terms *p, who w, int l, v_shares *out) {
-    const real inv_t = w == STUDENT ? c->inv_t : c->inv_tt;
+static inline void shares(const criterion *c, const block *b, const group_terms *p, who w, int l,
+                          v_shares *out) {
+    const vec inv_t = v_load(w == STUDENT ? &b->inv_t[l] : &b->inv_tt[l]);
     const v_scale plain = v_scale_of(&c->ce64);
     vec base = v_lowest(), total = v_splat(0), distance[MAX_GROUPS];
     mask there[MAX_GROUPS];
@@ -34,7 +35,7 @@ static inline void shares(const criterion *c, const group_terms *p, who w, int l
     }
     base = finite_or_0(base);
     for (int g = 0; g < c->groups; g++) {
-        distance[g] = v_mul(v_sub(load_ref(&p[g], w, l), base), v_splat(inv_t));
+        distance[g] = v_mul(v_sub(load_ref(&p[g], w, l), base), inv_t);
         vec whole = v_mul(load_sum(&p[g], w, l), v_exp(distance[g], plain));
         out->value[g] = v_only(there[g], whole);
         total = v_add(total, out->value[g]);
@@ -81,7 +82,7 @@ static inline divergences divergences_of(const criterion *c, const block *b, int
                                          vec log_ratio) {
     const group_terms *sums = b->low_sums;
     const vec s = v_load(&sums[g].sum_s[l]), t = v_load(&sums[g].sum_t[l]);
-    const vec infinite = v_splat((real)INFINITY), inv_t = v_splat(c->inv_t);
+    const vec infinite = v_splat((real)INFINITY), inv_t = v_load(&b->inv_t[l]);
     divergences d = {v_splat(0), v_splat(0), log_ratio, v_positive(s), v_positive(t)};
     const mask refined = v_positive(v_load(&b->refined[l]));
     if (c->forward) {
@@ -127,15 +128,15 @@ static inline void finish_low(const criterion *c, block *b, int g, int l, vec q,
     vec per_s = v_only(d.has_s, v_div(row->f, s)), per_t = v_only(d.has_t, v_div(row->f, t));
     v_store(&sums[g].c_s[l], v_add(v_load(&sums[g].c_s[l]), v_mul(per_s, v_sub(with_t, pull))));
     v_store(&sums[g].c_t[l], v_add(v_load(&sums[g].c_t[l]), v_mul(per_t, with_t)));
-    v_store(&sums[g].c_d[l], v_mul(v_mul(per_s, with_s), v_splat(c->inv_t)));
+    v_store(&sums[g].c_d[l], v_mul(v_mul(per_s, with_s), v_load(&b->inv_t[l])));
 }
 
 static inline void finish_kd(const criterion *c, block *b, int l, const row_factors *row) {
     const bool split = c->split_high, with_high = c->groups > 1 && c->w_high != 0;
     group_terms *sums = split ? b->high_sums : b->low_sums;
     v_shares p, q;
-    shares(c, sums, STUDENT, l, &p);
-    shares(c, sums, TEACHER, l, &q);
+    shares(c, b, sums, STUDENT, l, &p);
+    shares(c, b, sums, TEACHER, l, &q);
     vec high = v_splat(0), kd = v_splat(0);
     for (int g = 0; g < c->groups; g++) {
         v_store(&b->student_mass[g][l], p.value[g]);
@@ -199,9 +200,9 @@ static inline vec find_broken(const criterion *c, const block *b, int l) {
 }
 
 static inline void finish_lanes(const criterion *c, block *b, int l) {
-    const real common = c->kd_weight * c->factor * c->inv_t;
-    const row_factors row = {v_mul(v_load(&b->grad_scale[l]), v_splat(common)),
-                             v_load(&b->low_weight[l]), find_broken(c, b, l)};
+    const vec common = v_mul(v_splat(c->kd_weight * c->factor), v_load(&b->inv_t[l]));
+    const row_factors row = {v_mul(v_load(&b->grad_scale[l]), common), v_load(&b->low_weight[l]),
+                             find_broken(c, b, l)};
     vec loss = row.broken;
     if (c->kd) {
         finish_kd(c, b, l, &row);

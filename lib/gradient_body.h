@@ -120,12 +120,12 @@ OP void gradient_of_row(const criterion *c, const block *b, const group_terms *p
 
 // live: the lanes whose gradient is written; rows that are not used get 0.
 OP void gradient_of_block(const criterion *c, const block *b, int partition, task what, kept from,
-                          mask live, mask used, bool partial) {
+                          real *g, int64_t g_step, bool accumulate, mask live, mask used,
+                          bool partial) {
     const int groups = groups_of(c, partition);
     const gradient_constants k = gradient_setup(c, b, b->low_sums, ACROSS, 0, groups, what);
     const mask valid = m_first(b->rows);
     const real *s = b->s, *t = b->t;
-    real *g = b->g;
     const uint8_t *map = b->map;
     for (int32_t at = 0; at < c->classes; at++) {
         const exponentials e =
@@ -135,14 +135,14 @@ OP void gradient_of_block(const criterion *c, const block *b, int partition, tas
         vec y = gradient_step(&k, partition, groups, b->map_shared, x, z, i_splat(at), map, e,
                               valid, partial);
         if (partial) y = v_only(used, y);
-        if (b->accumulate) y = v_add(partial ? v_load_some(g, live) : v_load(g), y);
+        if (accumulate) y = v_add(partial ? v_load_some(g, live) : v_load(g), y);
         if (partial)
             v_store_some(g, live, y);
         else
             v_store(g, y);
         s += b->s_step;
         t += b->t_step;
-        g += b->g_step;
+        g += g_step;
         if (partition == GDKD_PARTITION_MAP) map += b->map_step;
     }
 }

@@ -12,6 +12,11 @@ OP mask held(vec x) {
 OP mask small_enough(vec x) {
     return v_lt(v_abs(x), v_splat(0x1p100));
 }
+// The coefficients of a standardised row meet further factors.
+OP mask fair(const criterion *c, vec coefficient) {
+    const real most = c->standardize == GDKD_STANDARDIZE_NONE ? 0x1p100 : 0x1p50;
+    return v_lt(v_abs(coefficient), v_splat(most));
+}
 
 static inline mask in_range(const criterion *c, const block *b, int l) {
     const group_terms *p = b->low_sums;
@@ -25,9 +30,8 @@ static inline mask in_range(const criterion *c, const block *b, int l) {
         mask fine = m_and(held(s), held(t));
         if (c->forward) fine = m_and(fine, small_enough(v_load(&p[g].dot_t[l])));
         if (c->reverse) fine = m_and(fine, small_enough(v_load(&p[g].dot_s[l])));
-        fine = m_and(fine,
-                     m_and(small_enough(v_load(&p[g].c_s[l])), small_enough(v_load(&p[g].c_t[l]))));
-        fine = m_and(fine, small_enough(v_load(&p[g].c_d[l])));
+        fine = m_and(fine, m_and(fair(c, v_load(&p[g].c_s[l])), fair(c, v_load(&p[g].c_t[l]))));
+        fine = m_and(fine, fair(c, v_load(&p[g].c_d[l])));
         // A group without classes has zeros throughout; one of nothing but -inf has products that are no numbers.
         mask empty = m_and(v_eq(s, v_splat(0)), v_eq(t, v_splat(0)));
         if (c->forward) empty = m_and(empty, v_eq(v_load(&p[g].dot_t[l]), v_splat(0)));
@@ -56,9 +60,10 @@ OP vec spread(vec sum) {
 // The student's mean of d / T, relative to the reference point, which may lie far from where its
 // weight is. A reverse term is what remains of it after the subtraction of a logarithm; so is the
 // factor p_i (log p_i - log q_i - low) of its gradient, whose error is that of d alone.
-static inline vec mean_ratio(const criterion *c, const group_terms *sums, int g, int l) {
+static inline vec mean_ratio(const block *b, int g, int l) {
+    const group_terms *sums = b->low_sums;
     const vec s = v_load(&sums[g].sum_s[l]), dot = v_load(&sums[g].dot_s[l]);
-    return v_only(v_positive(s), v_mul(v_div(dot, s), v_splat(c->inv_t)));
+    return v_only(v_positive(s), v_mul(v_div(dot, s), v_load(&b->inv_t[l])));
 }
 
 static inline mask reverse_is_precise(const criterion *c, const block *b, int l) {
@@ -67,7 +72,7 @@ static inline mask reverse_is_precise(const criterion *c, const block *b, int l)
         if (c->w_low[g] == 0) continue;
         const group_terms *sums = b->low_sums;
         const vec s = v_load(&sums[g].sum_s[l]), t = v_load(&sums[g].sum_t[l]);
-        const vec mean = mean_ratio(c, sums, g, l);
+        const vec mean = mean_ratio(b, g, l);
         const vec low = v_abs(v_sub(mean, v_sub(v_log(s), v_log(t))));
         const vec allowed = v_mul(v_splat(4), magnitude(low, v_splat(1)));
         good = m_and(good, m_or(v_eq(s, v_splat(0)), v_le(v_abs(mean), allowed)));
@@ -97,7 +102,7 @@ static inline mask precise(const criterion *c, const block *b, int l) {
         if (c->forward) wide = v_min(wide, spread(v_load(&b->low_sums[g].sum_t[l])));
         if (c->reverse) wide = v_min(wide, spread(v_load(&b->low_sums[g].sum_s[l])));
         size = v_fma(w, magnitude(v_abs(v_load(&b->low[g][l])), v_mul(unit, wide)), size);
-        if (c->reverse) unit = v_fma(unit, v_abs(mean_ratio(c, b->low_sums, g, l)), unit);
+        if (c->reverse) unit = v_fma(unit, v_abs(mean_ratio(b, g, l)), unit);
         error = v_fma(w, v_only(v_positive(v_load(&b->low_sums[g].sum_t[l])), unit), error);
     }
     return v_le(v_mul(v_splat(float_error), error), v_mul(v_splat(promised), size));
@@ -105,7 +110,7 @@ static inline mask precise(const criterion *c, const block *b, int l) {
 
 static void judge(const criterion *c, block *b) {
     for (int l = 0; l < b->rows; l += LANES) {
-        const uint32_t here = b->used & ((1U << LANES) - 1U) << l;
+        const uint32_t here = b->used & ~b->refused & ((1U << LANES) - 1U) << l;
         const uint32_t held_rows = m_bits(in_range(c, b, l)) << l & here;
         const mask fine = m_and(precise(c, b, l), reverse_is_precise(c, b, l));
         b->refused |= here & ~held_rows;

@@ -49,6 +49,13 @@ typedef struct {
 // A number for each row of a block.
 typedef double lanes[BLOCK_ROWS];
 
+// exp_scale, for each row.
+typedef struct {
+    lanes hi, lo, min;
+} lane_scales;
+
+#define STANDARD_EPSILON 1e-7 // of the reference's logit standardisation
+
 // One group of every row: sums relative to reference points, with ds = s - ref_s, dt = t - ref_t,
 // d = ds - rho dt, and the coefficients of the gradient
 //     exp(ds / T) (c_s + c_d d) - exp(dt / T_t) c_t.
@@ -100,6 +107,11 @@ typedef struct {
     int64_t k[BLOCK_ROWS];
     double grad_scale[BLOCK_ROWS]; // row weight, divisor and the caller's scale
     double low_weight[BLOCK_ROWS];
+
+    // The temperatures: the criterion's, or a standardised row's own (standard_body.h).
+    lanes inv_t, inv_tt, rho;
+    lane_scales student32, teacher32;
+    lanes base_s, mean_s, slope; // of a standardised row's student, for its gradient
 
     // The split. A class c is above the border when t > bound, or t = bound and c <= last (BOTTOM:
     // t < bound). TARGET: index is the target. TOP1_TOPK: the top class has t = top and c <= index.

@@ -4,6 +4,7 @@
 #include "list_body.h"
 #include "refine_body.h"
 #include "split_across.h"
+#include "standard_body.h"
 #include "sums_body.h"
 #include "transpose_body.h"
 
@@ -16,17 +17,26 @@ static task what_of(const criterion *c) {
     return c->ce ? WITH_CE : AS_ASKED;
 }
 
+static bool is_standardised(const criterion *c) {
+    return c->standardize != GDKD_STANDARDIZE_NONE;
+}
+
+// The cross-entropy is of the raw logits: its gradient follows by itself where the others' are standardised.
+static task gradient_task(const criterion *c) {
+    return is_standardised(c) ? AS_ASKED : what_of(c);
+}
+
 static bool is_plain(const criterion *c) {
     return c->kd && c->forward && !c->reverse && !c->ce;
 }
 
 // A forward distillation term alone, as most calls want it, has instances of its own, with that a constant.
-#define IF_PLAIN(c, call, partition, p)                                                            \
+#define IF_PLAIN(c, otherwise, call, partition, p)                                                 \
     do {                                                                                           \
         if (is_plain(c))                                                                           \
             call(partition, p, PLAIN);                                                             \
         else                                                                                       \
-            call(partition, p, what_of(c));                                                        \
+            call(partition, p, otherwise);                                                         \
     } while (0)
 
 // Calls the instance for the criterion's partition. The plain kernels, whose operations are long, have but one
@@ -88,11 +98,29 @@ static int rest_partition(const criterion *c) {
             FOR_PARTITION(c, (b)->low_sums, call);                                                 \
     } while (0)
 
+// A standardised row's temperatures; false where it has none.
+static bool temper_row(const criterion *c, block *b, int lane) {
+    moments s, t;
+    moments_of_row(b->s_row[lane], c->classes, lane, &s);
+    moments_of_row(b->t_row[lane], c->classes, lane, &t);
+    set_temperatures(c, b, lane, &s, &t);
+    return !(b->refused >> lane & 1U);
+}
+
+static void temper_block(const criterion *c, block *b) {
+    moments s, t;
+    moments_of_block(b->s, b->s_step, c->classes, b->rows, &s);
+    moments_of_block(b->t, b->t_step, c->classes, b->rows, &t);
+    for (int l = 0; l < b->rows; l++)
+        if (b->used >> l & 1U) set_temperatures(c, b, l, &s, &t);
+}
+
 static void rows_sums(const criterion *c, block *b, const scratch *x) {
     for (uint32_t open = open_rows(b); open; open &= open - 1) {
         const int lane = __builtin_ctz(open);
         const real *s = b->s_row[lane], *t = b->t_row[lane];
         const uint8_t *map = b->map_row[lane];
+        if (is_standardised(c) && !temper_row(c, b, lane)) continue;
         if (c->kd && !list_row(c, b, lane, s, t)) {
             split_row(c, b, lane, t, 0, x);
 #define CALL(partition, p) refer_row(c, b, p, lane, partition, s, t, map)
@@ -102,7 +130,7 @@ static void rows_sums(const criterion *c, block *b, const scratch *x) {
         if (c->ce) refer_ce(b, lane, s, 1, c->kd ? b->row_top[lane] : largest_of(s, c->classes, 1));
         const kept to = kept_of(c, x, lane);
 #define EACH(partition, p, what) sums_of_row(c, b, p, lane, partition, what, s, t, map, to)
-#define CALL(partition, p)       IF_PLAIN(c, EACH, partition, p)
+#define CALL(partition, p)       IF_PLAIN(c, what_of(c), EACH, partition, p)
         FOR_ROW(c, b, lane, CALL);
 #undef EACH
 #undef CALL
@@ -128,24 +156,41 @@ static void add_listed_gradient(const block *b, int lane, real *g) {
         g[list->index[j][lane]] += (real)list->gradient[j][lane];
 }
 
+// Takes the row's gradient from where it is kept, standardised, to the caller.
+static void deliver_row(const criterion *c, const block *b, int lane, kept from) {
+    const real *s = b->s_row[lane], *t = b->t_row[lane];
+    real *g = b->g_row[lane];
+    if (!c->ce) {
+        standardise_row_back(c, b, lane, s, from.s, g, b->accumulate);
+        return;
+    }
+    standardise_row_back(c, b, lane, s, from.s, from.s, false);
+    gradient_of_row(c, b, b->low_sums, lane, PARTITION_NONE, WITH_CE, s, t, NULL, from, from.s,
+                    true);
+    for (int32_t i = 0; i < c->classes; i++) g[i] = b->accumulate ? g[i] + from.s[i] : from.s[i];
+}
+
 static void rows_gradient(const criterion *c, block *b, const scratch *x) {
+    const bool standard = is_standardised(c), accumulate = b->accumulate && !standard;
     for (uint32_t open = open_rows(b); open; open &= open - 1) {
         const int lane = __builtin_ctz(open);
         const real *s = b->s_row[lane], *t = b->t_row[lane];
         const uint8_t *map = b->map_row[lane];
-        real *g = b->g_row[lane];
         const kept from = kept_of(c, x, lane);
+        real *g = standard ? from.s : b->g_row[lane];
 #define EACH(partition, p, what)                                                                   \
-    gradient_of_row(c, b, p, lane, partition, what, s, t, map, from, g, b->accumulate)
-#define CALL(partition, p) IF_PLAIN(c, EACH, partition, p)
+    gradient_of_row(c, b, p, lane, partition, what, s, t, map, from, g, accumulate)
+#define CALL(partition, p) IF_PLAIN(c, gradient_task(c), EACH, partition, p)
         FOR_ROW(c, b, lane, CALL);
 #undef EACH
 #undef CALL
         add_listed_gradient(b, lane, g);
+        if (standard) deliver_row(c, b, lane, from);
     }
 }
 
 static void across_sums(const criterion *c, block *b, const scratch *x) {
+    if (is_standardised(c)) temper_block(c, b);
     if (c->kd) {
         split_across(c, b, x);
         if (WHOLE_BLOCKS && b->rows == LANES) {
@@ -169,7 +214,7 @@ static void across_sums(const criterion *c, block *b, const scratch *x) {
     const kept to = kept_of(c, x, 0);
     if (WHOLE_BLOCKS && b->rows == LANES) {
 #define EACH(partition, p, what) sums_of_block(c, b, partition, what, false, to)
-#define CALL(partition, p)       IF_PLAIN(c, EACH, partition, p)
+#define CALL(partition, p)       IF_PLAIN(c, what_of(c), EACH, partition, p)
         FOR_PARTITION(c, b->low_sums, CALL);
 #undef EACH
 #undef CALL
@@ -192,22 +237,42 @@ static mask mask_of_bits(uint32_t bits) {
     return v_eq(v_load(lane), v_splat(1));
 }
 
+// As deliver_row.
+static void deliver_block(const criterion *c, const block *b, kept from, mask live, mask used) {
+    const mask valid = m_first(b->rows);
+    real *g = b->g;
+    standardise_block_back(c, b, from.s);
+    if (c->ce)
+        gradient_of_block(c, b, PARTITION_NONE, WITH_CE, from, from.s, LANES, true, valid, valid,
+                          true);
+    for (int32_t i = 0; i < c->classes; i++, g += b->g_step) {
+        const vec y = v_only(used, v_load(from.s + (int64_t)i * LANES));
+        v_store_some(g, live, b->accumulate ? v_add(v_load_some(g, live), y) : y);
+    }
+}
+
 static void across_gradient(const criterion *c, block *b, const scratch *x) {
     const kept from = kept_of(c, x, 0);
+    const bool standard = is_standardised(c), accumulate = b->accumulate && !standard;
     const uint32_t all = (1U << b->rows) - 1U, live = (b->accumulate ? b->used : all) & ~b->refused;
+    const mask written = mask_of_bits(live), used = mask_of_bits(b->used), valid = m_first(b->rows);
+    real *g = standard ? from.s : b->g;
+    const int64_t step = standard ? LANES : b->g_step;
     if (WHOLE_BLOCKS && b->rows == LANES && live == all && b->used == all) {
-        const mask every = m_all();
-#define EACH(partition, p, what) gradient_of_block(c, b, partition, what, from, every, every, false)
-#define CALL(partition, p)       IF_PLAIN(c, EACH, partition, p)
+#define EACH(partition, p, what)                                                                   \
+    gradient_of_block(c, b, partition, what, from, g, step, accumulate, valid, valid, false)
+#define CALL(partition, p) IF_PLAIN(c, gradient_task(c), EACH, partition, p)
         FOR_PARTITION(c, b->low_sums, CALL);
 #undef EACH
 #undef CALL
     } else {
-        const mask written = mask_of_bits(live), used = mask_of_bits(b->used);
-#define CALL(partition, p) gradient_of_block(c, b, partition, what_of(c), from, written, used, true)
+#define CALL(partition, p)                                                                         \
+    gradient_of_block(c, b, partition, gradient_task(c), from, g, step, accumulate,                \
+                      standard ? valid : written, used, true)
         FOR_PARTITION(c, b->low_sums, CALL);
 #undef CALL
     }
+    if (standard) deliver_block(c, b, from, written, used);
 }
 
 const kernels ISA(gdkd_kernels) = {

@@ -23,8 +23,8 @@ OP refine_constants refine_setup(const criterion *c, const block *b, const group
                                  walk_shape shape, int lane, int groups) {
     refine_constants k;
     k.sums = sums_setup(c, b, p, shape, lane, groups, AS_ASKED);
-    k.inv_t = v_splat((real)c->inv_t);
-    k.inv_tt = v_splat((real)c->inv_tt);
+    k.inv_t = per_row(shape, b->inv_t, lane);
+    k.inv_tt = per_row(shape, b->inv_tt, lane);
     for (int g = 0; g < groups; g++) {
         lanes inverse;
         for (int l = 0; l < BLOCK_ROWS; l++) inverse[l] = 1 / p[g].odds[l];

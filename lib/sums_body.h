@@ -14,10 +14,10 @@
 enum { STEPS_PER_FLUSH = 8 };
 
 #ifdef REAL_IS_FLOAT
-#    define SCALE(c, which) v_scale_of(&(c)->which##32)
+#    define CE_SCALE(c) v_scale_of(&(c)->ce32)
 enum { KEEP_EXPONENTIALS = 1, KEEP_LOSSES = 1 };
 #else
-#    define SCALE(c, which) v_scale_of(&(c)->which##64)
+#    define CE_SCALE(c) v_scale_of(&(c)->ce64)
 enum { KEEP_EXPONENTIALS = 0, KEEP_LOSSES = 0 };
 #endif
 
@@ -71,6 +71,18 @@ OP kept kept_of(const criterion *c, const scratch *x, int lane) {
 #endif
 }
 
+#ifdef REAL_IS_FLOAT
+OP v_scale scale_of_rows(const lane_scales *s, walk_shape shape, int lane) {
+    return (v_scale){per_row(shape, s->hi, lane), per_row(shape, s->lo, lane),
+                     per_row(shape, s->min, lane)};
+}
+#    define student_scale(c, b, shape, lane) scale_of_rows(&(b)->student32, shape, lane)
+#    define teacher_scale(c, b, shape, lane) scale_of_rows(&(b)->teacher32, shape, lane)
+#else // rows of their own temperature come standardised
+#    define student_scale(c, b, shape, lane) v_scale_of(&(c)->student64)
+#    define teacher_scale(c, b, shape, lane) v_scale_of(&(c)->teacher64)
+#endif
+
 // p: the terms of the first group. The groups' part is left out where groups is 0, the cross-entropy's unless
 // the task has it.
 OP sums_constants sums_setup(const criterion *c, const block *b, const group_terms *p,
@@ -86,13 +98,13 @@ OP sums_constants sums_setup(const criterion *c, const block *b, const group_ter
             k.ref_s[g] = per_row(shape, p[g].ref_s, lane);
             k.ref_t[g] = per_row(shape, p[g].ref_t, lane);
         }
-        k.rho = v_splat((real)c->rho);
-        k.student = SCALE(c, student);
-        k.teacher = SCALE(c, teacher);
+        k.rho = per_row(shape, b->rho, lane);
+        k.student = student_scale(c, b, shape, lane);
+        k.teacher = teacher_scale(c, b, shape, lane);
     }
     if (with_ce) {
         k.ref_ce = per_row(shape, b->ref_ce, lane);
-        k.ce = SCALE(c, ce);
+        k.ce = CE_SCALE(c);
     }
     return k;
 }
