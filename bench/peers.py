@@ -126,6 +126,10 @@ class TorchCompiled(TorchEager):
         if not hasattr(torch, "compile"):
             raise Missing(f"PyTorch {self.version} has no torch.compile; pip install torch")
         torch._dynamo.reset()
+        # PyTorch 2.4's pattern for softmax(x / T) fails where x / T is used more than once.
+        import torch._inductor.config
+
+        torch._inductor.config.pattern_matcher = False
         self.function = torch.compile(torch_gdkd, dynamic=False)
 
 
