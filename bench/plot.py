@@ -91,7 +91,8 @@ def draw_ratios(axes, rows, notes):
     axes.set_ylabel("times the time of libgdkd")
     axes.set_title(f"GDKD with its gradient, float32, one thread\n{notes[0] if notes else ''}",
                    fontsize=10)
-    axes.legend()
+    axes.yaxis.set_major_formatter("{x:.0f}")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=len(peers), frameon=False)
 
 
 def main():
