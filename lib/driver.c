@@ -2,6 +2,7 @@
 // alone: blocks are cut into runs ("chunks"), every chunk is summed by one thread from front to
 // back, and the chunks' sums are added in order. So the number of threads changes no bit.
 #include "plan.h"
+#include "scale.h"
 
 #include <omp.h>
 #include <string.h>
@@ -333,25 +334,11 @@ static void float_sums(const plan *p, block *b, const scratch *x, int64_t first)
     k->combine_refined(&p->c, b);
 }
 
-// The criterion's: what the double path wants, and the float kernels where rows have none of their own.
-static void use_temperatures(const criterion *c, block *b, int lane) {
-    const exp_scale *s = &c->student32, *t = &c->teacher32;
-    b->inv_t[lane] = c->inv_t;
-    b->inv_tt[lane] = c->inv_tt;
-    b->rho[lane] = c->rho;
-    b->student32.hi[lane] = s->hi;
-    b->student32.lo[lane] = s->lo;
-    b->student32.min[lane] = s->min;
-    b->teacher32.hi[lane] = t->hi;
-    b->teacher32.lo[lane] = t->lo;
-    b->teacher32.min[lane] = t->min;
-}
-
 static void exact_sums(const plan *p, block *b, const scratch *x, int64_t first) {
     for (uint32_t refused = b->refused; refused; refused &= refused - 1) {
         const int lane = __builtin_ctz(refused);
         b->list.count[lane] = 0;
-        use_temperatures(&p->c, b, lane);
+        gdkd_use_temperatures(&p->c, b, lane);
         load_exact_row(p, x, first + lane);
         p->kernels->exact_sums(&p->c, b, lane, x);
     }
@@ -461,7 +448,7 @@ static void run_chunk(const plan *p, block *b, const scratch *x, int chunk, tota
 static void clear_block(const plan *p, block *b) {
     memset(b, 0, offsetof(block, low_sums));
     memset(b->low_sums, 0, sizeof *b->low_sums * (size_t)p->c.groups);
-    for (int l = 0; l < BLOCK_ROWS; l++) use_temperatures(&p->c, b, l);
+    for (int l = 0; l < BLOCK_ROWS; l++) gdkd_use_temperatures(&p->c, b, l);
     if (p->c.split_high) memset(b->high_sums, 0, sizeof *b->high_sums * (size_t)p->c.groups);
 }
 

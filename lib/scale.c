@@ -18,3 +18,17 @@ exp_scale gdkd_scale_f64(double temperature) {
     double hi = (double)c;
     return (exp_scale){.hi = hi, .lo = (double)(c - (long double)hi), .min = -1023.0 / hi};
 }
+
+static void give(lane_scales *to, int lane, const exp_scale *scale) {
+    to->hi[lane] = scale->hi;
+    to->lo[lane] = scale->lo;
+    to->min[lane] = scale->min;
+}
+
+void gdkd_use_temperatures(const criterion *c, block *b, int lane) {
+    b->inv_t[lane] = c->inv_t;
+    b->inv_tt[lane] = c->inv_tt;
+    b->rho[lane] = c->rho;
+    give(&b->student32, lane, &c->student32);
+    give(&b->teacher32, lane, &c->teacher32);
+}
