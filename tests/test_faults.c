@@ -99,6 +99,7 @@ static const fault faults[] = {
     {DATA(k_table[3]), I64, 0, PER_ROW_K, GDKD_ERROR_K, 3},
     {DATA(k_table[5]), I64, -1, PER_ROW_K, GDKD_ERROR_K, 5},
     {DATA(k_table[2]), I64, 0, PER_CLASS_K, GDKD_ERROR_K, ANY_ROW},
+    {DATA(k_table[CLASSES - 1]), I64, 0, PER_CLASS_K, GDKD_ERROR_K, ANY_ROW},
     {CONFIG(k_ratio), F64, 0, BY_RATIO, GDKD_ERROR_ADAPTIVE, -1},
     {CONFIG(k_ratio), F64, -1, BY_RATIO, GDKD_ERROR_ADAPTIVE, -1},
     {CONFIG(k_ratio), F64, (double)NAN, BY_RATIO, GDKD_ERROR_ADAPTIVE, -1},

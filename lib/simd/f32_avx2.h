@@ -121,10 +121,6 @@ OP mask m_andnot(mask a, mask b) {
 OP uint32_t m_bits(mask m) {
     return (uint32_t)_mm256_movemask_ps(m.lo) | (uint32_t)_mm256_movemask_ps(m.hi) << 8;
 }
-OP int m_any(mask m) {
-    __m256 either = _mm256_or_ps(m.lo, m.hi);
-    return !_mm256_testz_ps(either, either);
-}
 
 OP ivec i_splat(int32_t i) {
     return PAIR(ivec, _mm256_set1_epi32(i), _mm256_set1_epi32(i));

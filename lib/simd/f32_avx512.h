@@ -98,9 +98,6 @@ OP mask m_or(mask a, mask b) {
 OP mask m_andnot(mask a, mask b) {
     return _kandn_mask16(a, b);
 }
-OP int m_any(mask m) {
-    return m != 0;
-}
 OP uint32_t m_bits(mask m) {
     return m;
 }

@@ -140,9 +140,6 @@ OP mask m_andnot(mask a, mask b) {
 OP uint32_t m_bits(mask m) {
     return (uint32_t)_mm256_movemask_pd(m.lo) | (uint32_t)_mm256_movemask_pd(m.hi) << 4;
 }
-OP int m_any(mask m) {
-    return m_bits(m) != 0;
-}
 
 OP ivec i_splat(int32_t i) {
     return _mm256_set1_epi32(i);

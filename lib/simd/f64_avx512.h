@@ -118,9 +118,6 @@ OP mask m_or(mask a, mask b) {
 OP mask m_andnot(mask a, mask b) {
     return _kandn_mask8(a, b);
 }
-OP int m_any(mask m) {
-    return m != 0;
-}
 OP uint32_t m_bits(mask m) {
     return m;
 }

@@ -178,9 +178,6 @@ OP uint32_t m_bits(mask m) {
     for (int l = 0; l < LANES; l++) bits |= (uint32_t)(m.v[l] & 1) << l;
     return bits;
 }
-OP int m_any(mask m) {
-    return m_bits(m) != 0;
-}
 
 OP ivec i_splat(int32_t i) {
     return (ivec){(ints){0} + i};

@@ -1,0 +1,484 @@
+// The ways that a row may be done (docs/numerics.md): with a list or without, refined, in one block with rows
+// that go another way. A row that is sent to the double path holds every promise but the speed, so here the
+// stages are also run by themselves (lib/kernel.h).
+#include "compare.h"
+#include "number.h"
+#include "plain.h"
+#include "plan.h"
+#include "rng.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Models that differ as much as at the start of a training, or so little that their terms need refine.
+static void random_rows(problem *p, rng *r, int alike) {
+    for (int64_t row = 0; row < p->rows; ++row) {
+        double *s = p->student + row * p->classes;
+        double *t = p->teacher + row * p->classes;
+        rng_logits(r, LOGITS_MULTIMODAL, t, p->classes);
+        for (int64_t i = 0; i < p->classes; ++i) {
+            s[i] = alike ? t[i] + 1e-3 * rng_normal(r) : 4.0 * rng_normal(r);
+        }
+    }
+}
+
+static void random_targets(problem *p, rng *r) {
+    p->target = checked_calloc((size_t)p->rows, sizeof *p->target);
+    for (int64_t row = 0; row < p->rows; ++row) p->target[row] = rng_below(r, p->classes);
+}
+
+static void agrees(problem *p, const call *how) {
+    verdict v;
+    if (!compare_on_every_isa(p, how, &v)) return;
+    char text[400];
+    describe_call(p, how, text, sizeof text);
+    ck_abort_msg("%s\n    %s", v.message, text);
+}
+
+// --- The stages ---------------------------------------------------------------------------------
+
+enum { CLASSES = 200, COUNT = BLOCK_ROWS * CLASSES, EVERY = (1 << BLOCK_ROWS) - 1 };
+
+// One block of rows and what its stages need.
+typedef struct bench {
+    problem p;
+    plan plan;
+    gdkd_batch batch;
+    gdkd_result result;
+    block b;
+    scratch x;
+    float student[COUNT], teacher[COUNT]; // [row][class], or [class][row] across
+    float exp_s[COUNT], exp_t[COUNT], exp_ce[COUNT];
+    double row[CLASSES], value[CLASSES];
+    int32_t index[CLASSES];
+} bench;
+
+typedef struct way {
+    int64_t k;
+    int32_t partition;
+    int least; // classes that are on the list at least; 0: the row has none
+} way;
+
+// The top group and the next class; GDKD3's likewise; the four largest of the others, and DKD's target.
+static const way ways[] = {{1, GDKD_PARTITION_ALL, 4},       {1, GDKD_PARTITION_TARGET, 4},
+                           {1, GDKD_PARTITION_TOP, 4},       {5, GDKD_PARTITION_TOP, 6},
+                           {11, GDKD_PARTITION_TOP, 12},     {12, GDKD_PARTITION_TOP, 0},
+                           {5, GDKD_PARTITION_BOTTOM, 0},    {3, GDKD_PARTITION_TOP1_TOPK, 4},
+                           {9, GDKD_PARTITION_TOP1_TOPK, 10}};
+enum { WAYS = sizeof ways / sizeof ways[0] };
+
+static void lay_out(bench *w, int across) {
+    for (int row = 0; row < BLOCK_ROWS; ++row) {
+        for (int i = 0; i < CLASSES; ++i) {
+            const int at = across ? i * BLOCK_ROWS + row : row * CLASSES + i;
+            w->student[at] = (float)w->p.student[row * CLASSES + i];
+            w->teacher[at] = (float)w->p.teacher[row * CLASSES + i];
+        }
+        w->b.s_row[row] = w->student + row * CLASSES;
+        w->b.t_row[row] = w->teacher + row * CLASSES;
+    }
+    w->b.s = w->student;
+    w->b.t = w->teacher;
+    w->b.s_step = w->b.t_step = BLOCK_ROWS;
+}
+
+static bench *set_up(const way *how, int32_t kl, int alike, int across) {
+    rng r = {17};
+    bench *w = checked_calloc(1, sizeof *w);
+    problem_init(&w->p, BLOCK_ROWS, CLASSES);
+    random_rows(&w->p, &r, alike);
+    random_targets(&w->p, &r);
+    problem_round(&w->p, GDKD_F32, GDKD_F32);
+    w->p.config.partition = how->partition;
+    w->p.config.k = how->k;
+    w->p.config.kl = kl;
+    w->p.config.w_low[0] = w->p.config.w_low[1] = w->p.config.w_low[2] = 1.0;
+    gdkd_batch_init(&w->batch, sizeof w->batch);
+    gdkd_result_init(&w->result, sizeof w->result);
+    w->batch.outer = BLOCK_ROWS, w->batch.classes = CLASSES, w->batch.inner = 1;
+    w->batch.student = w->student, w->batch.teacher = w->teacher, w->batch.target = w->p.target;
+    w->x.exp_s = w->exp_s, w->x.exp_t = w->exp_t, w->x.exp_ce = w->exp_ce;
+    w->x.row_t = w->row, w->x.select_value = w->value, w->x.select_index = w->index;
+    w->b.rows = BLOCK_ROWS;
+    w->b.used = EVERY;
+    for (int row = 0; row < BLOCK_ROWS; ++row) {
+        w->b.target[row] = (int32_t)w->p.target[row];
+        w->b.k[row] = how->k;
+        w->b.grad_scale[row] = w->b.low_weight[row] = 1.0;
+    }
+    lay_out(w, across);
+    return w;
+}
+
+static void tear_down(bench *w) {
+    problem_free(&w->p);
+    free(w);
+}
+
+// As the driver does it, but for the rows that are refused.
+static void float_stages(bench *w, int32_t isa, int across) {
+    w->p.config.isa = isa;
+    ck_assert_int_eq(gdkd_plan(&w->p.config, &w->batch, &w->result, &w->plan), GDKD_OK);
+    const kernels *k = w->plan.kernels;
+    const criterion *c = &w->plan.c;
+    (across ? k->across_sums : k->rows_sums)(c, &w->b, &w->x);
+    k->combine(c, &w->b);
+    k->finish(c, &w->b);
+    k->judge(c, &w->b);
+    if (!w->b.near) return;
+    (across ? k->across_refine : k->rows_refine)(c, &w->b, &w->x);
+    k->combine_refined(c, &w->b);
+    k->finish(c, &w->b);
+}
+
+// The number of classes that are better than class i: by their logits, by their indices at equal ones.
+static int rank_of(const double *t, int i) {
+    int rank = 0;
+    for (int j = 0; j < CLASSES; ++j) rank += t[j] > t[i] || (t[j] == t[i] && j < i);
+    return rank;
+}
+
+// The reference points: the row's largest student logit, and the largest of the classes that are not listed.
+static void check_tops(const bench *w, int row) {
+    const listing *list = &w->b.list;
+    int is_listed[CLASSES] = {0};
+    double top = -INFINITY;
+    double rest_s = -INFINITY;
+    double rest_t = -INFINITY;
+    for (int j = 0; j < list->count[row]; ++j) is_listed[list->index[j][row]] = 1;
+    for (int i = 0; i < CLASSES; ++i) {
+        const double s = w->p.student[row * CLASSES + i];
+        top = fmax(top, s);
+        if (is_listed[i]) continue;
+        rest_s = fmax(rest_s, s);
+        rest_t = fmax(rest_t, w->p.teacher[row * CLASSES + i]);
+    }
+    ck_assert_double_eq(w->b.row_top[row], top);
+    if (list->count[row] == 0) return;
+    ck_assert_double_eq(w->b.rest.ref_s[row], rest_s);
+    ck_assert_double_eq(w->b.rest.ref_t[row], rest_t);
+}
+
+static void check_list(const bench *w, const way *how, int row) {
+    const listing *list = &w->b.list;
+    const double *t = w->p.teacher + row * CLASSES;
+    const int64_t target = w->p.target[row];
+    int64_t index[CLASSES];
+    uint8_t group[CLASSES];
+    int best = 0;
+    int has_target = 0;
+    for (int i = 0; i < CLASSES; ++i) index[i] = i;
+    plain_partition(&w->p, row, target, index, CLASSES, group);
+    for (int j = 0; j < list->count[row]; ++j) {
+        const int32_t i = list->index[j][row];
+        best += rank_of(t, i) < how->least;
+        has_target |= i == target;
+        ck_assert_double_eq(list->group[j][row], group[i]);
+    }
+    ck_assert_msg(best == how->least,
+                  "partition %d, k %d: %d classes are listed, %d of the best %d", how->partition,
+                  (int)how->k, list->count[row], best, how->least);
+    ck_assert(how->partition != GDKD_PARTITION_TARGET || has_target);
+    ck_assert(how->least > 0 || list->count[row] == 0);
+}
+
+static void check_stages(const way *how, int32_t isa, int32_t kl, int alike, int across) {
+    bench *w = set_up(how, kl, alike, across);
+    plain_result truth;
+    plain_loss(&w->p, &truth);
+    float_stages(w, isa, across);
+    ck_assert_msg(w->b.refused == 0, "partition %d, k %d, kl %d: rows %x go the double way",
+                  how->partition, (int)how->k, kl, w->b.refused);
+    ck_assert_msg(w->b.near == (alike ? EVERY : 0),
+                  "partition %d, k %d, kl %d: rows %x are refined", how->partition, (int)how->k, kl,
+                  w->b.near);
+    for (int row = 0; row < BLOCK_ROWS; ++row) {
+        check_tops(w, row);
+        if (!across) check_list(w, how, row);
+        ck_assert_double_le(fabs(w->b.loss[row] - truth.row_loss[row]), 3e-7 * truth.row_size[row]);
+    }
+    plain_free(&truth);
+    tear_down(w);
+}
+
+START_TEST(floats_do_without_the_double_path) {
+    for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); ++isa) {
+        for (int32_t i = 0; i < 3 * 2 * 2; ++i) {
+            check_stages(&ways[_i], isa, i % 3, i / 3 % 2, i / 6);
+        }
+    }
+}
+END_TEST
+
+// A list has MOST_LISTED places: rows with as many equal largest logits have one, rows with more have none. Either
+// kind keeps its sums beside the other.
+START_TEST(full_lists) {
+    static const way how = {5, GDKD_PARTITION_TOP, 6};
+    for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); ++isa) {
+        bench *w = set_up(&how, GDKD_KL_FORWARD, 0, 0);
+        plain_result truth;
+        for (int row = 0; row < BLOCK_ROWS; ++row) {
+            for (int i = 0; i < MOST_LISTED + row % 2; ++i) {
+                w->p.teacher[row * CLASSES + 5 * i + row % 5] = 9.0;
+            }
+        }
+        lay_out(w, 0);
+        plain_loss(&w->p, &truth);
+        float_stages(w, isa, 0);
+        ck_assert_int_eq(w->b.refused, 0);
+        for (int row = 0; row < BLOCK_ROWS; ++row) {
+            ck_assert_int_eq(w->b.list.count[row], row % 2 ? 0 : MOST_LISTED);
+            ck_assert_double_le(fabs(w->b.loss[row] - truth.row_loss[row]),
+                                3e-7 * truth.row_size[row]);
+        }
+        plain_free(&truth);
+        tear_down(w);
+    }
+}
+END_TEST
+
+// --- Through the interface ----------------------------------------------------------------------
+
+static void set_weights(problem *p, int32_t partition, int32_t kl) {
+    p->config.partition = partition;
+    p->config.kl = kl;
+    for (int g = 0; g < GDKD_MAX_GROUPS; ++g) p->config.w_low[g] = 1.0;
+}
+
+// Equal logits at the border of the top group: of the three largest, the two with the lower indices are in.
+START_TEST(ties_on_the_list) {
+    rng r = {18};
+    for (int32_t partition = GDKD_PARTITION_TOP; partition <= GDKD_PARTITION_TOP1_TOPK;
+         ++partition) {
+        problem p;
+        const call how = {.grad_scale = 1.0};
+        problem_init(&p, 7, 300);
+        random_rows(&p, &r, 0);
+        for (int64_t row = 0; row < p.rows; ++row) {
+            for (int64_t i = 0; i < 3; ++i) p.teacher[row * 300 + 40 * row + 13 * i] = 12.0;
+        }
+        set_weights(&p, partition, GDKD_KL_FORWARD);
+        p.config.k = 2;
+        agrees(&p, &how);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+// A lane of the rows shape that holds a term near 1 swallows each that follows and is below 2^-24 of it: 60000
+// classes of 2^-24.5 have 0.25 % of the weight. Those at the 1 are not its equal, which the cross-entropy sets apart.
+START_TEST(small_terms_of_a_long_row) {
+    static const int32_t partitions[] = {GDKD_PARTITION_BOTTOM, GDKD_PARTITION_MAP};
+    const int64_t classes = 60000;
+    for (int i = 0; i < 2 * 2 * 3; ++i) {
+        problem p;
+        const call how = {.grad_scale = 1.0};
+        const int ce = i == 0;
+        const int alike = i % 2; // the terms that refine adds up are as far apart
+        problem_init(&p, 2, classes);
+        for (int64_t j = 0; j < 2 * classes; ++j) {
+            const int64_t c = j % classes;
+            const double high = c < 32 ? (c < 16 ? 0.0 : -0.01) : -17.0;
+            p.teacher[j] = high;
+            p.student[j] = ce ? high : alike ? high + (c % 2 ? 0.1 : -0.1) : 0.5 * high;
+        }
+        p.groups = checked_calloc((size_t)classes, 1);
+        for (int64_t c = 16; c < classes; ++c) p.groups[c] = c < classes / 2;
+        p.target = checked_calloc(2, sizeof *p.target);
+        p.target[1] = 20;
+        set_weights(&p, partitions[i / 2 % 2], i / 4);
+        p.config.k = classes - 40;
+        if (ce) p.config.kd_weight = 0.0, p.config.ce_weight = 1.0;
+        agrees(&p, &how);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+// Both models are sure of one class: the others, equal among themselves, are all that is left of the divergence,
+// and their distance from the first is rounded by more than the models differ in 3e-7 of it.
+START_TEST(sure_of_one_class) {
+    rng r = {20};
+    for (int i = 0; i < 2 * 3; ++i) {
+        problem p;
+        const call how = {.inner = i % 2 ? 20 : 1, .grad_scale = 1.0};
+        problem_init(&p, 40, 1000);
+        for (int64_t row = 0; row < p.rows; ++row) {
+            const double sure = rng_between(&r, 16.5, 18.0);
+            const double apart = rng_between(&r, 0.5e-3, 2e-3);
+            for (int64_t c = 0; c < p.classes; ++c) {
+                p.teacher[row * p.classes + c] = c == 0 ? sure : 0.3;
+                p.student[row * p.classes + c] = c == 0 ? sure : 0.3 + apart;
+            }
+        }
+        set_weights(&p, GDKD_PARTITION_ALL, i / 2);
+        agrees(&p, &how);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+// Where lanes are rows, one model may be read where it lies and the other from a copy: each has its own step.
+START_TEST(a_copy_beside_the_original) {
+    static const int32_t types[][2] = {
+        {GDKD_F32, GDKD_BF16}, {GDKD_F16, GDKD_F32}, {GDKD_F32, GDKD_F32}};
+    rng r = {19};
+    for (int i = 0; i < 3 * 6; ++i) {
+        problem p;
+        const call how = {
+            .inner = 50, .student_dtype = types[i % 3][0], .teacher_dtype = types[i % 3][1]};
+        problem_init(&p, 100, 23);
+        random_rows(&p, &r, 0);
+        set_weights(&p, i % 6 < 3 ? GDKD_PARTITION_TOP : GDKD_PARTITION_BOTTOM, i / 6);
+        p.config.k = i % 2 ? 3 : 17; // in vectors, or each row by itself
+        agrees(&p, &how);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+// More blocks than there are sums kept apart, so that some of these are of two blocks and some of one.
+START_TEST(many_blocks) {
+    static const int32_t types[] = {GDKD_F32, GDKD_F64};
+    rng r = {21};
+    for (int i = 0; i < 2 * 2; ++i) {
+        problem p;
+        const call how = {
+            .inner = i / 2 ? 3 : 1, .student_dtype = types[i % 2], .teacher_dtype = types[i % 2]};
+        problem_init(&p, 3 * 16 * (MOST_CHUNKS / 2 + 1), 3);
+        random_rows(&p, &r, 0);
+        agrees(&p, &how);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+// Long rows whose classes lie apart are copied, and so are their maps: each row has its own.
+START_TEST(maps_of_copied_rows) {
+    rng r = {22};
+    problem p;
+    const call how = {.inner = 3};
+    problem_init(&p, 6, 200);
+    random_rows(&p, &r, 0);
+    p.groups_per_row = 1;
+    p.groups = checked_calloc(6 * 200, 1);
+    for (int i = 0; i < 6 * 200; ++i) p.groups[i] = (uint8_t)rng_below(&r, 3);
+    set_weights(&p, GDKD_PARTITION_MAP, GDKD_KL_FORWARD);
+    agrees(&p, &how);
+    problem_free(&p);
+}
+END_TEST
+
+// Of 8 equal classes k have the mass k / 8. Any k has the ratio 1, and the first is all of them; 4 have half the mass.
+START_TEST(adaptive_k_at_equality) {
+    static const struct {
+        int32_t rule;
+        double mass;
+    } rules[] = {{GDKD_K_RATIO, 1.0}, {GDKD_K_MASS, 0.5}};
+    for (int i = 0; i < 2 * 2; ++i) {
+        problem p;
+        answer a;
+        const int32_t type = i / 2 ? GDKD_F64 : GDKD_F32;
+        const call how = {.student_dtype = type, .teacher_dtype = type};
+        problem_init(&p, 1, 8);
+        p.config.partition = GDKD_PARTITION_TOP;
+        p.config.k_rule = rules[i % 2].rule;
+        p.config.k_ratio = 1.0;
+        p.config.k_mass = 0.5;
+        p.config.k_max = 8;
+        call_run(&p, &how, &a);
+        ck_assert_int_eq(a.status, GDKD_OK);
+        ck_assert_double_eq(a.result.teacher_mass[0], rules[i % 2].mass);
+        answer_free(&a);
+        problem_free(&p);
+    }
+}
+END_TEST
+
+// DIST goes over the classes in ranges.
+START_TEST(dist_of_many_classes) {
+    rng r = {23};
+    problem p;
+    const call how = {
+        .dist = 1, .beta = 1.0, .gamma = 2.0, .student_dtype = GDKD_F64, .teacher_dtype = GDKD_F64};
+    verdict v;
+    problem_init(&p, 5, 600);
+    random_rows(&p, &r, 0);
+    ck_assert_msg(compare_call(&p, &how, &v) == 0, "%s", v.message);
+    problem_free(&p);
+}
+END_TEST
+
+// To the nearest, and to an even last bit from the middle of two.
+START_TEST(narrow_gradients_are_rounded) {
+    static const struct {
+        int32_t dtype;
+        uint16_t bits;
+        double x;
+    } cases[] = {
+        {GDKD_BF16, 0x3f80, 0x1.01p0},   {GDKD_BF16, 0x3f82, 0x1.03p0},
+        {GDKD_BF16, 0x3f81, 0x1.0102p0}, {GDKD_F16, 0x3c00, 0x1.002p0},
+        {GDKD_F16, 0x3c02, 0x1.006p0},   {GDKD_F16, 0x7bff, 65519.0},
+        {GDKD_F16, 0x7c00, 65520.0},     {GDKD_F16, 0x0001, 0x1.8p-25},
+        {GDKD_F16, 0x0000, 0x1p-25},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; ++i) {
+        uint16_t bits = 0xffff;
+        gdkd_scatter_f64(&cases[i].x, 1, false, &bits, cases[i].dtype, 1);
+        ck_assert_int_eq(bits, cases[i].bits);
+    }
+}
+END_TEST
+
+// A gradient that is added to keeps every bit of the rows that are not used.
+START_TEST(unused_rows_keep_their_bits) {
+    enum { INNER = 16, SIZE = 5 * INNER };
+    float logits[SIZE];
+    float grad[SIZE];
+    int64_t target[INNER] = {0};
+    gdkd_config c;
+    gdkd_batch b;
+    gdkd_result r;
+    for (int i = 0; i < SIZE; ++i) logits[i] = (float)(i * i % 11);
+    for (int i = 0; i < SIZE; ++i) grad[i] = -0.0F;
+    gdkd_config_kd(&c, sizeof c, 1.0);
+    gdkd_batch_init(&b, sizeof b);
+    gdkd_result_init(&r, sizeof r);
+    target[3] = c.ignore_index;
+    b.outer = 1, b.classes = 5, b.inner = INNER;
+    b.student = logits, b.teacher = logits, b.target = target;
+    r.grad = grad;
+    r.accumulate = 1;
+    for (c.isa = GDKD_ISA_SCALAR; c.isa <= gdkd_isa(); ++c.isa) {
+        ck_assert_int_eq(gdkd_loss(&c, &b, &r, NULL, 0), GDKD_OK);
+        for (int i = 0; i < 5; ++i) ck_assert(signbit(grad[i * INNER + 3]));
+    }
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("paths");
+    TCase *tcase = tcase_create("paths");
+    tcase_set_timeout(tcase, 120);
+    tcase_add_loop_test(tcase, floats_do_without_the_double_path, 0, WAYS);
+    tcase_add_test(tcase, full_lists);
+    tcase_add_test(tcase, ties_on_the_list);
+    tcase_add_test(tcase, small_terms_of_a_long_row);
+    tcase_add_test(tcase, sure_of_one_class);
+    tcase_add_test(tcase, a_copy_beside_the_original);
+    tcase_add_test(tcase, many_blocks);
+    tcase_add_test(tcase, maps_of_copied_rows);
+    tcase_add_test(tcase, adaptive_k_at_equality);
+    tcase_add_test(tcase, dist_of_many_classes);
+    tcase_add_test(tcase, narrow_gradients_are_rounded);
+    tcase_add_test(tcase, unused_rows_keep_their_bits);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
