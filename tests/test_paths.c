@@ -6,6 +6,7 @@
 #include "plain.h"
 #include "plan.h"
 #include "rng.h"
+#include "scale.h"
 
 #include <check.h>
 #include <math.h>
@@ -124,6 +125,7 @@ static void float_stages(bench *w, int32_t isa, int across) {
     ck_assert_int_eq(gdkd_plan(&w->p.config, &w->batch, &w->result, &w->plan), GDKD_OK);
     const kernels *k = w->plan.kernels;
     const criterion *c = &w->plan.c;
+    for (int row = 0; row < BLOCK_ROWS; ++row) gdkd_use_temperatures(c, &w->b, row);
     (across ? k->across_sums : k->rows_sums)(c, &w->b, &w->x);
     k->combine(c, &w->b);
     k->finish(c, &w->b);
@@ -208,6 +210,27 @@ START_TEST(floats_do_without_the_double_path) {
     for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); ++isa) {
         for (int32_t i = 0; i < 3 * 2 * 2; ++i) {
             check_stages(&ways[_i], isa, i % 3, i / 3 % 2, i / 6);
+        }
+    }
+}
+END_TEST
+
+// Rows standardised as a whole have a temperature of their own, and nothing else of their own.
+START_TEST(standardised_rows_stay_in_float) {
+    for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); ++isa) {
+        for (int32_t i = 0; i < 3 * 2; ++i) {
+            bench *w = set_up(&ways[_i], i % 3, 0, i / 3);
+            plain_result truth;
+            w->p.config.standardize = GDKD_STANDARDIZE_GLOBAL;
+            plain_loss(&w->p, &truth);
+            float_stages(w, isa, i / 3);
+            ck_assert_int_eq(w->b.refused, 0);
+            for (int row = 0; row < BLOCK_ROWS; ++row) {
+                ck_assert_double_le(fabs(w->b.loss[row] - truth.row_loss[row]),
+                                    3e-7 * truth.row_size[row]);
+            }
+            plain_free(&truth);
+            tear_down(w);
         }
     }
 }
@@ -464,6 +487,7 @@ int main(void) {
     TCase *tcase = tcase_create("paths");
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, floats_do_without_the_double_path, 0, WAYS);
+    tcase_add_loop_test(tcase, standardised_rows_stay_in_float, 0, WAYS);
     tcase_add_test(tcase, full_lists);
     tcase_add_test(tcase, ties_on_the_list);
     tcase_add_test(tcase, small_terms_of_a_long_row);
