@@ -1,5 +1,7 @@
 #include "byte_file.h"
 
+#include "safe_file.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,7 +16,7 @@ struct byte_file {
 };
 
 // The path of the file that exists; a plain one comes first. gzopen opens a directory without a
-// word, so that case is told apart here.
+// word and waits for a pipe, so these are told apart here.
 static bool find_file(char *path, size_t size, const char *directory, const char *name,
                       error_line *e) {
     struct stat status;
@@ -22,8 +24,7 @@ static bool find_file(char *path, size_t size, const char *directory, const char
         const int length = snprintf(path, size, "%s/%s%s", directory, name, zipped ? ".gz" : "");
         if (length < 0 || (size_t)length >= size)
             return error_set(e, "%s/%s: the path is too long", directory, name);
-        if (stat(path, &status) == 0)
-            return !S_ISDIR(status.st_mode) || error_set(e, "%s is a directory, not a file", path);
+        if (stat(path, &status) == 0) return check_regular(&status, path, e);
         if (errno != ENOENT && errno != ENOTDIR)
             return error_set(e, "%s: %s", path, strerror(errno));
     }

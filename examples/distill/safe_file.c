@@ -106,12 +106,36 @@ static char *read_stream(FILE *stream, const char *path, size_t *size, error_lin
     return bytes;
 }
 
-char *safe_file_read(const char *path, size_t *size, error_line *e) {
-    FILE *stream = fopen(path, "rb");
-    if (!stream) {
+bool check_regular(const struct stat *status, const char *path, error_line *e) {
+    const mode_t mode = status->st_mode;
+    if (S_ISREG(mode)) return true;
+    return error_set(e, "%s is %s, not a regular file", path,
+                     S_ISDIR(mode)    ? "a directory"
+                     : S_ISFIFO(mode) ? "a pipe"
+                     : S_ISSOCK(mode) ? "a socket"
+                                      : "a device");
+}
+
+// NULL for what is no regular file: a pipe or a terminal would be waited for, a device may never
+// end. O_NONBLOCK, because opening a pipe waits too.
+static FILE *open_regular(const char *path, error_line *e) {
+    struct stat status;
+    const int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    FILE *stream = fd >= 0 ? fdopen(fd, "rb") : NULL;
+    if (!stream || fstat(fd, &status) != 0)
         error_set(e, "%s cannot be opened: %s", path, strerror(errno));
-        return NULL;
-    }
+    else if (check_regular(&status, path, e))
+        return stream;
+    if (stream)
+        fclose(stream);
+    else if (fd >= 0)
+        close(fd);
+    return NULL;
+}
+
+char *safe_file_read(const char *path, size_t *size, error_line *e) {
+    FILE *stream = open_regular(path, e);
+    if (!stream) return NULL;
     char *bytes = read_stream(stream, path, size, e);
     fclose(stream);
     return bytes;

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 typedef struct {
     FILE *stream; // to write to
@@ -23,8 +24,11 @@ bool safe_file_commit(safe_file *file, error_line *e);
 // Removes the temporary file, and does nothing after safe_file_commit.
 void safe_file_abandon(safe_file *file);
 
-// The content, to be freed, with a byte 0 behind it; NULL on failure.
+// The content of a regular file, to be freed, with a byte 0 behind it; NULL on failure.
 char *safe_file_read(const char *path, size_t *size, error_line *e);
+
+// Fails for a directory, a pipe, a device: what may have no end, or no content.
+bool check_regular(const struct stat *status, const char *path, error_line *e);
 
 // Makes a folder and those above it.
 bool make_folder(const char *path, error_line *e);

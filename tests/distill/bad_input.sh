@@ -50,6 +50,8 @@ put "$folder/c-flip.checkpoint" -5000 '\0001\0002\0003'
 cp "$weights" "$folder/c-zip.checkpoint"
 mkdir "$folder/c-folder.checkpoint" "$folder/c-csv.csv"
 : > "$folder/file"
+mkfifo "$folder/pipe"
+copy endless && ln -sf /dev/zero "$copy/train-images-idx3-ubyte"
 
 # --- The table: words of the message, and the command --------------------------------------------
 
@@ -74,7 +76,11 @@ holds -inf|$(evaluate "$folder/infinite.safetensors")
 the file is cut off|$(evaluate "$folder/half.safetensors")
 is not a safetensors file|$(evaluate "$folder/empty.safetensors")
 is not a safetensors file|$(evaluate "$folder/zip.safetensors")
-Is a directory|$(evaluate "$folder/data")
+is a directory, not a regular file|$(evaluate "$folder/data")
+is a pipe, not a regular file|$(evaluate "$folder/pipe")
+is a device, not a regular file|$(evaluate /dev/zero)
+is a pipe, not a regular file|$(train "$folder/x.safetensors") --config $folder/pipe
+is a device, not a regular file|$(train "$folder/x.safetensors" "fashion-mnist:$folder/endless")
 No such file|$(evaluate "$folder/none.safetensors")
 Not a directory|$(evaluate "$folder/file/w.safetensors")
 w.safetensors does not hold a resnet14|eval --model resnet14 --data $data --weights $weights

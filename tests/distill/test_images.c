@@ -394,7 +394,7 @@ START_TEST(the_first_bad_file_is_named) {
     refuses_animals("train/ant/b.png is neither");
     make_class("train", "ant/b.d");
     test_write("train/ant/b.png", "", 0);
-    refuses_animals("train/ant/b.d cannot be read: Is a directory");
+    refuses_animals("train/ant/b.d is a directory, not a regular file");
 }
 END_TEST
 

@@ -87,6 +87,23 @@ START_TEST(nothing_is_left_of_an_abandoned_file) {
 }
 END_TEST
 
+// A pipe without a writer would be waited for, /dev/zero read for ever.
+START_TEST(only_a_regular_file_is_read) {
+    size_t size;
+    ck_assert_int_eq(mkfifo(test_path("pipe"), 0600), 0);
+    const struct {
+        const char *path, *words;
+    } others[] = {{test_path("pipe"), "pipe is a pipe, not a regular file"},
+                  {test_folder, " is a directory, not a regular file"},
+                  {"/dev/zero", "/dev/zero is a device, not a regular file"},
+                  {"/nowhere", "/nowhere cannot be opened: No such file"}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        ck_assert_ptr_null(safe_file_read(others[i].path, &size, &e));
+        ASSERT_SAYS(e, others[i].words);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("safe_file");
     TCase *all = tcase_create("all");
@@ -95,6 +112,7 @@ int main(void) {
     tcase_add_test(all, what_a_killed_writer_left_is_used_again);
     tcase_add_test(all, a_second_writer_is_refused);
     tcase_add_test(all, nothing_is_left_of_an_abandoned_file);
+    tcase_add_test(all, only_a_regular_file_is_read);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
