@@ -218,10 +218,17 @@ static void clear_comparison(comparison *c) {
     free(c);
 }
 
+static void list_losses(const comparison *c, loss_kind list[MAX_VARIANTS]) {
+    for (int i = 0; i < c->variant_count; i++) list[i] = (loss_kind)c->variants[i].loss.kind;
+}
+
 static bool write_config(const comparison *c, error_line *e) {
     char path[PATH_MAX];
+    loss_kind losses[MAX_VARIANTS];
+    list_losses(c, losses);
     return path_in(c, path, "config", ".json", e) &&
-           (plan_keeps_config(c->s, path, "") || plan_write_config(c->s, &c->data, path, e));
+           (plan_keeps_config(c->s, path, "") ||
+            plan_write_config(c->s, losses, c->variant_count, &c->data, path, e));
 }
 
 // Nothing of all this may stand where an input does.
@@ -235,7 +242,7 @@ static bool check_files(comparison *c, error_line *e) {
 
 static void tell_unused(const comparison *c) {
     loss_kind losses[MAX_VARIANTS];
-    for (int i = 0; i < c->variant_count; i++) losses[i] = (loss_kind)c->variants[i].loss.kind;
+    list_losses(c, losses);
     if (!c->s->quiet) settings_tell_unused(c->s, losses, c->variant_count);
 }
 

@@ -37,6 +37,7 @@ static bool run(const settings *s, run_files *files, const dataset *d, const tea
     char recipe[PLAN_RECIPE];
     run_facts facts;
     accuracy unused;
+    const loss_kind loss = (loss_kind)s->loss.kind;
     training t = plan_training(s, d);
     t.label = s->command == COMMAND_DISTILL ? loss_names[s->loss.kind] : s->model;
     t.teacher = from->network;
@@ -51,7 +52,7 @@ static bool run(const settings *s, run_files *files, const dataset *d, const tea
     if (!check_writable(t.out, e) || !check_writable(t.csv, e) ||
         !check_writable(t.checkpoint, e) ||
         !(plan_keeps_config(s, files->config, files->checkpoint) ||
-          plan_write_config(s, d, files->config, e)))
+          plan_write_config(s, &loss, 1, d, files->config, e)))
         return false;
     if (from->network &&
         !plan_test_teacher(from->network, d, s->batch, files->teacher_logits, &unused, e))

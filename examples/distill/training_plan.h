@@ -37,9 +37,10 @@ training plan_training(const settings *s, const dataset *d);
 // All that the resulting weights depend on, in one line: the teacher's weights by a checksum.
 void plan_recipe(const training *t, const settings *s, char *text, size_t size);
 
-// Writes every option with its value, and in "about" what else the results depend on: a file for
-// --config that repeats the run.
-bool plan_write_config(const settings *s, const dataset *d, const char *path, error_line *e);
+// Writes every option that had an effect on these losses, and in "about" what else the results depend on: a
+// file for --config that repeats the run.
+bool plan_write_config(const settings *s, const loss_kind *losses, int count, const dataset *d,
+                       const char *path, error_line *e);
 
 // Whether a run that is resumed has its file of options already: the one that --config names, or one beside
 // the checkpoint, which may turn out to be another run's.

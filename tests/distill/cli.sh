@@ -196,6 +196,8 @@ check 'classes with names' "$program" train --data "cifar100:$folder/cifar" --mo
 check 'images of a size of their own' "$program" train --config "$folder/c100.config.json" --quiet --out "$folder/c101.safetensors"
 check 'so it is with compare' "$program" compare --config "$folder/logits/config.json" --quiet --out-dir "$folder/logits2"
 check 'the same students' cmp "$folder/logits/kd-seed1.safetensors" "$folder/logits2/kd-seed1.safetensors"
+check 'no option of another loss' test "$(grep -cE '"(k|w0|w1|w2|alpha|beta)"' "$folder/from-logits.config.json")" = 0
+check 'nor beside the comparison' test "$(grep -cE '"(k|w0|w1|w2|alpha|beta)"' "$folder/logits/config.json")" = 0
 echo '{"epohcs": 3}' > "$folder/run.json"
 expect 2 'unknown key "epohcs"; did you mean "epochs"?' train --config "$folder/run.json"
 echo '{"epochs": "3"}' > "$folder/run.json"

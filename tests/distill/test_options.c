@@ -196,6 +196,22 @@ START_TEST(a_file_holds_options) {
 }
 END_TEST
 
+START_TEST(a_setting_without_a_use_is_forgotten) {
+    const loss_kind losses[] = {LOSS_CE, LOSS_DKD};
+    ck_assert(parse(COMMAND_COMPARE, "--data d --model resnet8 --teacher-model resnet20 --k 3 "
+                                     "--w1 2 --beta 6 --temperature 2 --lr 0.1"));
+    settings_forget_unused(&s, losses, 2);
+    ck_assert_int_eq(s.loss.k, 0);
+    ck_assert(isnan(s.loss.w1));
+    ck_assert_double_eq(s.loss.beta, 6);
+    ck_assert_double_eq(s.loss.temperature, 2);
+    ck_assert_double_eq(s.lr, 0.1);
+    settings_forget_unused(&s, losses, 1);
+    ck_assert(isnan(s.loss.temperature));
+    ck_assert(isnan(s.loss.beta));
+}
+END_TEST
+
 START_TEST(the_command_line_wins_over_the_file) {
     ck_assert_msg(parse_with(COMMAND_TRAIN, TRAIN "--epochs 4", "{\"epochs\": 3, \"batch\": 32}"),
                   "%s", e.text);
@@ -421,6 +437,7 @@ int main(void) {
     tcase_add_test(all, defaults_of_a_loss_are_the_references);
     tcase_add_loop_test(all, presets_are_the_references, 0, sizeof published / sizeof *published);
     tcase_add_test(all, unknown_presets_are_refused);
+    tcase_add_test(all, a_setting_without_a_use_is_forgotten);
     tcase_add_test(all, compare_reads_its_lists);
     tcase_add_test(all, compare_refuses_bad_lists);
     suite_add_tcase(suite, all);
