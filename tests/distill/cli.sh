@@ -198,6 +198,11 @@ check 'so it is with compare' "$program" compare --config "$folder/logits/config
 check 'the same students' cmp "$folder/logits/kd-seed1.safetensors" "$folder/logits2/kd-seed1.safetensors"
 check 'no option of another loss' test "$(grep -cE '"(k|w0|w1|w2|alpha|beta)"' "$folder/from-logits.config.json")" = 0
 check 'nor beside the comparison' test "$(grep -cE '"(k|w0|w1|w2|alpha|beta)"' "$folder/logits/config.json")" = 0
+cat > "$folder/shared.json" << END
+{"data": "$data", "model": "resnet8", "epochs": 1, "quiet": true, "out": "$folder/shared.safetensors",
+ "teacher": "$folder/t.safetensors", "teacher-model": "resnet8", "loss": "kd", "weights": "$folder/shared.safetensors"}
+END
+for command in train distill eval; do check "one file for $command" "$program" $command --config "$folder/shared.json"; done
 echo '{"epohcs": 3}' > "$folder/run.json"
 expect 2 'unknown key "epohcs"; did you mean "epochs"?' train --config "$folder/run.json"
 echo '{"epochs": "3"}' > "$folder/run.json"
