@@ -1,6 +1,7 @@
 // compare: one teacher, a student for each loss and seed, a table and a report.
 #include "commands.h"
 #include "compare_list.h"
+#include "overwrite.h"
 #include "report.h"
 #include "safe_file.h"
 #include "summary.h"
@@ -31,6 +32,18 @@ static bool path_in(const comparison *c, char path[PATH_MAX], const char *name, 
                     error_line *e) {
     if (snprintf(path, PATH_MAX, "%s/%s%s", c->s->out_dir, name, ending) < PATH_MAX) return true;
     return error_usage(e, "--out-dir %s: the path is too long", c->s->out_dir);
+}
+
+// Those of a teacher that is trained here: it has no facts and no configuration of its own. Of one that
+// is there, or that only its logits are known of, less is written.
+static bool name_teacher_files(comparison *c, error_line *e) {
+    char stem[PATH_MAX];
+    run_files *f = &c->teacher_files;
+    if (!path_in(c, stem, "teacher", "", e) || !plan_files(f, stem, e)) return false;
+    f->teacher_logits[0] = f->facts[0] = f->config[0] = '\0';
+    if (c->s->teacher || c->s->teacher_logits) f->weights[0] = f->log[0] = f->checkpoint[0] = '\0';
+    if (c->s->teacher_logits) f->logits[0] = '\0';
+    return true;
 }
 
 // --- The teacher ---------------------------------------------------------------------------------
@@ -85,13 +98,10 @@ static bool train_teacher(const comparison *c, error_line *e) {
 }
 
 static bool find_teacher(comparison *c, error_line *e) {
-    char stem[PATH_MAX];
     const settings *s = c->s;
     if (s->teacher_logits)
         return teacher_logits_read(&c->logits, s->teacher_logits, &c->data, s->quiet, e);
-    if (!path_in(c, stem, "teacher", "", e) || !plan_files(&c->teacher_files, stem, e) ||
-        (!s->teacher && !train_teacher(c, e)))
-        return false;
+    if (!s->teacher && !train_teacher(c, e)) return false;
     const char *weights = s->teacher ? s->teacher : c->teacher_files.weights;
     c->teacher = model_for(s->teacher_model, &c->data, &c->data.train, s->batch, false, e);
     return c->teacher && weights_load(c->teacher, s->teacher_model, weights, e) &&
@@ -108,6 +118,16 @@ static bool student_files(const comparison *c, int which, int run, run_files *f,
         if (*p == ':') *p = '-'; // no friend of every file system
     if (!path_in(c, stem, name, "", e) || !plan_files(f, stem, e)) return false;
     memcpy(f->teacher_logits, c->teacher_files.logits, sizeof f->teacher_logits);
+    f->config[0] = '\0'; // compare has one for all of them
+    return true;
+}
+
+static bool check_students_files(const comparison *c, error_line *e) {
+    run_files files;
+    for (int which = 0; which < c->variant_count; which++)
+        for (int run = 0; run < c->seed_count; run++)
+            if (!student_files(c, which, run, &files, e) || !check_run_files(c->s, &files, e))
+                return false;
     return true;
 }
 
@@ -198,14 +218,31 @@ static void clear_comparison(comparison *c) {
     free(c);
 }
 
+static void list_losses(const comparison *c, loss_kind list[MAX_VARIANTS]) {
+    for (int i = 0; i < c->variant_count; i++) list[i] = (loss_kind)c->variants[i].loss.kind;
+}
+
 static bool write_config(const comparison *c, error_line *e) {
     char path[PATH_MAX];
-    return path_in(c, path, "config", ".json", e) && plan_write_config(c->s, &c->data, path, e);
+    loss_kind losses[MAX_VARIANTS];
+    list_losses(c, losses);
+    return path_in(c, path, "config", ".json", e) &&
+           (plan_keeps_config(c->s, path, "") ||
+            plan_write_config(c->s, losses, c->variant_count, &c->data, path, e));
+}
+
+// Nothing of all this may stand where an input does.
+static bool check_files(comparison *c, error_line *e) {
+    char config[PATH_MAX], report[PATH_MAX];
+    return path_in(c, config, "config", ".json", e) && path_in(c, report, "report", ".html", e) &&
+           (plan_keeps_config(c->s, config, "") || check_output(c->s, config, "out-dir", e)) &&
+           check_output(c->s, report, "out-dir", e) && name_teacher_files(c, e) &&
+           check_run_files(c->s, &c->teacher_files, e) && check_students_files(c, e);
 }
 
 static void tell_unused(const comparison *c) {
     loss_kind losses[MAX_VARIANTS];
-    for (int i = 0; i < c->variant_count; i++) losses[i] = (loss_kind)c->variants[i].loss.kind;
+    list_losses(c, losses);
     if (!c->s->quiet) settings_tell_unused(c->s, losses, c->variant_count);
 }
 
@@ -215,9 +252,9 @@ static bool compare(comparison *c, error_line *e) {
     if (!c->variant_count) return false;
     tell_unused(c);
     c->seed_count = compare_seeds(s->seeds, c->seeds, e);
-    if (!c->seed_count || !plan_data(s, DATASET_TRAIN | DATASET_TEST, &c->data, e) ||
-        !make_folder(s->out_dir, e) || !write_config(c, e) || !prepare_results(c, e) ||
-        !find_teacher(c, e))
+    if (!c->seed_count || !check_files(c, e) ||
+        !plan_data(s, DATASET_TRAIN | DATASET_TEST, &c->data, e) || !make_folder(s->out_dir, e) ||
+        !write_config(c, e) || !prepare_results(c, e) || !find_teacher(c, e))
         return false;
     const bool fine = run_students(c, e);
     if (s->teacher_logits)

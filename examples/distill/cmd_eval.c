@@ -1,5 +1,6 @@
 #include "commands.h"
 #include "evaluate.h"
+#include "overwrite.h"
 #include "training_plan.h"
 #include "weights.h"
 
@@ -9,6 +10,7 @@ bool command_eval(const settings *s, error_line *e) {
     const dataset_parts part = s->split ? DATASET_TEST : DATASET_TRAIN;
     dataset d;
     accuracy a;
+    if (s->logits && !check_output(s, s->logits, "logits", e)) return false;
     if (!plan_data(s, part, &d, e)) return false;
     model *m =
         model_for(s->model, &d, part == DATASET_TRAIN ? &d.train : &d.test, s->batch, false, e);

@@ -1,5 +1,6 @@
 // train and distill: one run, one file of weights.
 #include "commands.h"
+#include "overwrite.h"
 #include "safe_file.h"
 #include "training_plan.h"
 #include "weights.h"
@@ -19,7 +20,9 @@ static bool name_files(run_files *f, const settings *s, error_line *e) {
         length -= ending_length;
     snprintf(stem, sizeof stem, "%.*s", (int)length, s->out);
     if (!plan_files(f, stem, e)) return false;
+    snprintf(f->weights, sizeof f->weights, "%s", s->out);
     if (s->log) snprintf(f->log, sizeof f->log, "%s", s->log);
+    if (!s->teacher) f->teacher_logits[0] = '\0';
     return true;
 }
 
@@ -29,28 +32,30 @@ typedef struct {
     teacher_logits logits;
 } teacher;
 
-static bool run(const settings *s, const dataset *d, const teacher *from, error_line *e) {
+static bool run(const settings *s, run_files *files, const dataset *d, const teacher *from,
+                error_line *e) {
     char recipe[PLAN_RECIPE];
-    run_files files;
     run_facts facts;
     accuracy unused;
-    if (!name_files(&files, s, e)) return false;
+    const loss_kind loss = (loss_kind)s->loss.kind;
     training t = plan_training(s, d);
     t.label = s->command == COMMAND_DISTILL ? loss_names[s->loss.kind] : s->model;
     t.teacher = from->network;
     t.teacher_logits = s->teacher_logits && criterion_needs_teacher(&t.loss) ? &from->logits : NULL;
-    t.out = s->out;
-    t.csv = files.log;
-    t.checkpoint = files.checkpoint;
+    t.out = files->weights;
+    t.csv = files->log;
+    t.checkpoint = files->checkpoint;
     plan_recipe(&t, s, recipe, sizeof recipe);
     t.recipe = recipe;
-    plan_facts(&t, s, &files, loss_names[s->loss.kind], from->network ? s->teacher_model : NULL,
+    plan_facts(&t, s, files, loss_names[s->loss.kind], from->network ? s->teacher_model : NULL,
                &facts);
     if (!check_writable(t.out, e) || !check_writable(t.csv, e) ||
-        !check_writable(t.checkpoint, e) || !plan_write_config(s, d, files.config, e))
+        !check_writable(t.checkpoint, e) ||
+        !(plan_keeps_config(s, files->config, files->checkpoint) ||
+          plan_write_config(s, &loss, 1, d, files->config, e)))
         return false;
     if (from->network &&
-        !plan_test_teacher(from->network, d, s->batch, files.teacher_logits, &unused, e))
+        !plan_test_teacher(from->network, d, s->batch, files->teacher_logits, &unused, e))
         return false;
     run_log log;
     if (!run_log_init(&log, s->epochs, e)) return false;
@@ -73,11 +78,14 @@ static bool find_teacher(const settings *s, const dataset *d, teacher *from, err
 
 bool command_train(const settings *s, error_line *e) {
     dataset d;
+    run_files files;
     teacher from = {0};
     const loss_kind loss = (loss_kind)s->loss.kind;
     if (s->command == COMMAND_DISTILL && !s->quiet) settings_tell_unused(s, &loss, 1);
-    if (!plan_data(s, DATASET_TRAIN | DATASET_TEST, &d, e)) return false;
-    const bool fine = find_teacher(s, &d, &from, e) && run(s, &d, &from, e);
+    if (!name_files(&files, s, e) || !check_run_files(s, &files, e) ||
+        !plan_data(s, DATASET_TRAIN | DATASET_TEST, &d, e))
+        return false;
+    const bool fine = find_teacher(s, &d, &from, e) && run(s, &files, &d, &from, e);
     model_free(from.network);
     teacher_logits_free(&from.logits);
     dataset_close(&d);

@@ -56,14 +56,16 @@ static const char *item_text(const option *o, const cJSON *item, char number[32]
     return cJSON_IsString(item) ? item->valuestring : NULL;
 }
 
-static bool unknown_key(const option_parser *parser, const char *path, const char *key,
+// One file may serve several commands: a key of another one is passed over, a slip of the pen is not.
+static bool foreign_key(const option_parser *parser, const char *path, const char *key,
                         error_line *e) {
-    const bool elsewhere = option_find(parser->options, ~0U, key) != NULL;
+    if (option_find(parser->options, ~0U, key)) return true;
     const char *near = option_nearest(parser->options, parser->command, key);
-    if (near && !elsewhere)
+    if (!near) near = option_nearest(parser->options, ~0U, key);
+    if (near)
         return error_usage(e, "%s: unknown key \"%s\"; did you mean \"%s\"?", path, key, near);
-    return error_usage(e, "%s: \"%s\" is no option of %s; see gdkd-distill %s --help", path, key,
-                       parser->name, parser->name);
+    return error_usage(e, "%s: unknown key \"%s\"; see gdkd-distill %s --help", path, key,
+                       parser->name);
 }
 
 static bool read_item(option_parser *parser, const char *path, const cJSON *item,
@@ -71,7 +73,7 @@ static bool read_item(option_parser *parser, const char *path, const cJSON *item
     char number[32];
     const char *wanted, *key = item->string;
     const option *o = option_find(parser->options, parser->command, key);
-    if (!o) return unknown_key(parser, path, key, e);
+    if (!o) return foreign_key(parser, path, key, e);
     if (o->kind == OPTION_FILE)
         return error_usage(e, "%s: \"%s\" cannot stand in a file", path, key);
     const char **place = &layer[o - parser->options];

@@ -1,6 +1,7 @@
 #include "run_set.h"
 
 #include "agreement.h"
+#include "safe_file.h"
 
 #include <dirent.h>
 #include <math.h>
@@ -272,6 +273,20 @@ bool run_set_read(run_set *set, const char *const *paths, int count, error_line 
     fine = fine && gather(set, e) && make_series(set, e);
     if (!fine) run_set_free(set);
     return fine;
+}
+
+bool run_set_reads(const run_set *set, const char *path) {
+    char other[PATH_MAX];
+    error_line ignored;
+    for (int i = 0; i < set->run_count; i++) {
+        const recorded_run *r = &set->runs[i];
+        const char *const names[] = {r->facts.log, r->facts.logits, r->facts.teacher_test_logits};
+        if (same_file(r->path, path)) return true;
+        for (size_t j = 0; j < sizeof names / sizeof *names; j++)
+            if (names[j] && resolve(r->path, names[j], other, &ignored) && same_file(other, path))
+                return true;
+    }
+    return false;
 }
 
 void run_set_free(run_set *set) {

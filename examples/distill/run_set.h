@@ -39,6 +39,9 @@ typedef struct {
 bool run_set_read(run_set *set, const char *const *paths, int count, error_line *e);
 void run_set_free(run_set *set);
 
+// Whether a file belongs to one of the runs.
+bool run_set_reads(const run_set *set, const char *path);
+
 // The teacher that a run is held against: its own, or the set's only one where it has none. NULL
 // without either, or where logits are missing.
 const recorded_teacher *run_set_teacher(const run_set *set, const recorded_run *run);

@@ -43,13 +43,18 @@ bool safe_file_begin(safe_file *file, const char *path, error_line *e) {
     return file->stream || error_set(e, "%s cannot be written: %s", path, strerror(errno));
 }
 
+// The folder of a path, and the name in it.
+static const char *name_folder(const char *path, char folder[PATH_MAX]) {
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, PATH_MAX, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    return slash ? slash + 1 : path;
+}
+
 // The new name is on disk only when the folder is. What cannot be done here (a folder that may not
 // be read) costs the promise after a power cut, not the file.
 static void sync_folder(const char *path) {
     char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    const int length = slash ? (int)(slash - path) + 1 : 1;
-    snprintf(folder, sizeof folder, "%.*s", length, slash ? path : ".");
+    name_folder(path, folder);
     const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return;
     fsync(fd);
@@ -156,6 +161,18 @@ bool make_folder(const char *path, error_line *e) {
     const int reason = errno;
     if (reason == EEXIST && stat(part, &status) == 0 && S_ISDIR(status.st_mode)) return true;
     return error_set(e, "the folder %s cannot be made: %s", path, strerror(reason));
+}
+
+static bool same_inode(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+bool same_file(const char *a, const char *b) {
+    char folder_a[PATH_MAX], folder_b[PATH_MAX];
+    if (same_inode(a, b)) return true;
+    const char *name_a = name_folder(a, folder_a), *name_b = name_folder(b, folder_b);
+    return strcmp(name_a, name_b) == 0 && same_inode(folder_a, folder_b);
 }
 
 bool check_writable(const char *path, error_line *e) {

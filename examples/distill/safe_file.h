@@ -33,6 +33,9 @@ bool check_regular(const struct stat *status, const char *path, error_line *e);
 // Makes a folder and those above it.
 bool make_folder(const char *path, error_line *e);
 
+// Whether two paths mean one file, there or not yet.
+bool same_file(const char *a, const char *b);
+
 // Fails when a file of this name could not be written: before hours of training, not after.
 bool check_writable(const char *path, error_line *e);
 

@@ -45,7 +45,8 @@ enum {
 // clang-format off
 const option settings_options[] = {
     {.name = "config", .kind = OPTION_FILE, .commands = ALL, .offset = AT(config), .value = "FILE",
-     .help = "options from a JSON file, as in {\"epochs\": 20}; the command line wins over it"},
+     .help = "options from a JSON file, as in {\"epochs\": 20}; the command line wins over it; what only "
+             "other commands know is passed over, so that one file can serve several"},
     {.name = "preset", .kind = OPTION_PRESET, .commands = STUDENTS, .offset = AT(preset), .value = "NAME",
      .choices = preset_names,
      .help = "networks, weights of the losses and schedule as the methods' authors have them for a teacher and "
@@ -166,14 +167,27 @@ ptrdiff_t settings_of_loss(const option *o) {
     return o->offset >= first && o->offset < end ? (ptrdiff_t)(o->offset - first) : -1;
 }
 
+static bool used_by(const option *o, const loss_kind *losses, int count) {
+    const ptrdiff_t member = settings_of_loss(o);
+    bool used = member < 0;
+    for (int i = 0; i < count && !used; i++) used = criterion_uses(losses[i], (size_t)member);
+    return used;
+}
+
 void settings_tell_unused(const settings *s, const loss_kind *losses, int count) {
-    for (int i = 0; settings_options[i].name; i++) {
-        const ptrdiff_t member = settings_of_loss(&settings_options[i]);
-        bool used = member < 0 || !s->given[i];
-        for (int j = 0; j < count && !used; j++) used = criterion_uses(losses[j], (size_t)member);
-        if (!used)
+    for (int i = 0; settings_options[i].name; i++)
+        if (s->given[i] && !used_by(&settings_options[i], losses, count))
             fprintf(stderr, "--%s has no effect on %s\n", settings_options[i].name,
                     s->losses ? s->losses : loss_names[losses[0]]);
+}
+
+void settings_forget_unused(settings *s, const loss_kind *losses, int count) {
+    settings unset;
+    settings_init(&unset);
+    for (const option *o = settings_options; o->name; o++) {
+        const size_t size = o->kind == OPTION_REAL ? sizeof(double) : sizeof(int);
+        if (!used_by(o, losses, count))
+            memcpy((char *)s + o->offset, (const char *)&unset + o->offset, size);
     }
 }
 

@@ -51,6 +51,9 @@ ptrdiff_t settings_of_loss(const option *o);
 // Says on stderr which options of the command line none of these losses has a use for.
 void settings_tell_unused(const settings *s, const loss_kind *losses, int count);
 
+// Makes a setting of the loss unset that none of these losses has a use for.
+void settings_forget_unused(settings *s, const loss_kind *losses, int count);
+
 // What the table cannot say: that the models exist.
 bool settings_check(const settings *s, error_line *e);
 

@@ -1,6 +1,7 @@
 #include "training_plan.h"
 
 #include "option_file.h"
+#include "safe_file.h"
 #include "weights.h"
 
 #include <cjson/cJSON.h>
@@ -92,11 +93,20 @@ static cJSON *about(const settings *s, const dataset *d) {
     return root;
 }
 
-bool plan_write_config(const settings *s, const dataset *d, const char *path, error_line *e) {
+bool plan_keeps_config(const settings *s, const char *config, const char *checkpoint) {
+    return s->resume && ((s->config && same_file(s->config, config)) ||
+                         (access(checkpoint, F_OK) == 0 && access(config, F_OK) == 0));
+}
+
+bool plan_write_config(const settings *s, const loss_kind *losses, int count, const dataset *d,
+                       const char *path, error_line *e) {
     settings known = *s;
+    known.resume = false;                                  // of this call, not of the run
     if (d->train.names) known.image_size = d->train.width; // its default too
     // Of one loss all defaults are known; compare has several, each with its own.
     if (s->command == COMMAND_DISTILL) criterion_defaults(&known.loss);
+    settings_forget_unused(&known, losses, count);
+    if (s->teacher) known.teacher_epochs = 0; // nobody trained it here
     return option_file_write(settings_options, s->command, &known, about(s, d), path, e);
 }
 

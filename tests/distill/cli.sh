@@ -196,6 +196,13 @@ check 'classes with names' "$program" train --data "cifar100:$folder/cifar" --mo
 check 'images of a size of their own' "$program" train --config "$folder/c100.config.json" --quiet --out "$folder/c101.safetensors"
 check 'so it is with compare' "$program" compare --config "$folder/logits/config.json" --quiet --out-dir "$folder/logits2"
 check 'the same students' cmp "$folder/logits/kd-seed1.safetensors" "$folder/logits2/kd-seed1.safetensors"
+check 'no option of another loss' test "$(grep -cE '"(k|w0|w1|w2|alpha|beta)"' "$folder/from-logits.config.json")" = 0
+check 'nor beside the comparison' test "$(grep -cE '"(k|w0|w1|w2|alpha|beta)"' "$folder/logits/config.json")" = 0
+cat > "$folder/shared.json" << END
+{"data": "$data", "model": "resnet8", "epochs": 1, "quiet": true, "out": "$folder/shared.safetensors",
+ "teacher": "$folder/t.safetensors", "teacher-model": "resnet8", "loss": "kd", "weights": "$folder/shared.safetensors"}
+END
+for command in train distill eval; do check "one file for $command" "$program" $command --config "$folder/shared.json"; done
 echo '{"epohcs": 3}' > "$folder/run.json"
 expect 2 'unknown key "epohcs"; did you mean "epochs"?' train --config "$folder/run.json"
 echo '{"epochs": "3"}' > "$folder/run.json"
@@ -208,6 +215,39 @@ check 'a preset' "$program" distill --data "$own" --image-size 8 --preset res56-
     --teacher-logits "$folder/own.npy" --quiet --out "$folder/preset.safetensors"
 check 'its weights, but for what was given' \
     test "$(grep -cE '"(w2":.1|schedule":."step"|epochs":.1|model":."resnet8"),' "$folder/preset.config.json")" = 4
+
+# --- What is read is not written over --------------------------------------------------------------
+
+cp "$folder/t.safetensors" "$folder/keep.safetensors"
+ln -sf keep.safetensors "$folder/link.safetensors"
+refuse() { # WORDS COMMAND...: a usage error that leaves the teacher as it is
+    expect 2 "$@"
+    check "$1: the file is as before" cmp "$folder/t.safetensors" "$folder/keep.safetensors"
+}
+from() { printf '%s ' --data "$data" --model resnet8 --teacher-model resnet8 --quiet --teacher "$1"; }
+# shellcheck disable=SC2046 # the words of a command
+{
+    refuse 'keep.safetensors would be overwritten; give another --out' \
+        distill --loss kd $(from "$folder/keep.safetensors") --out "$folder/keep.safetensors"
+    refuse 'link.safetensors would be overwritten; give another --out' \
+        distill --loss ce $(from "$folder/link.safetensors") --out "$folder/../${folder##*/}/keep.safetensors"
+    refuse 'would be overwritten; give another --log' \
+        distill --loss kd $(from "$folder/keep.safetensors") --out "$folder/w" --log "$folder/keep.safetensors"
+    cp "$folder/keep.safetensors" "$folder/compare/kd-seed1.safetensors"
+    refuse 'would be overwritten; give another --out-dir' \
+        compare --losses kd $(from "$folder/compare/kd-seed1.safetensors") --out-dir "$folder/compare"
+    check 'so is that of a comparison' cmp "$folder/t.safetensors" "$folder/compare/kd-seed1.safetensors"
+}
+refuse 'would be overwritten; give another --logits' eval --data "$data" --model resnet8 \
+    --weights "$folder/keep.safetensors" --logits "$folder/keep.safetensors"
+cp "$folder/a.config.json" "$folder/keep.config.json"
+expect 2 '--config '"$folder"'/keep.config.json would be overwritten' \
+    distill --config "$folder/keep.config.json" --out "$folder/keep.safetensors" --teacher "$folder/t.safetensors"
+expect 2 'is another file of this run too; give another --log' \
+    train --data "$data" --model resnet8 --out "$folder/w.safetensors" --log "$folder/w.checkpoint"
+expect 2 'belongs to a run and would be overwritten' report "$folder/runs/a.run.json" --out "$folder/runs/a.logits.npy"
+check 'a run goes on with the options that it left' "$program" distill --config "$folder/a.config.json" --resume
+check 'and leaves them alone' cmp "$folder/a.config.json" "$folder/keep.config.json"
 
 # --- Ctrl-C --------------------------------------------------------------------------------------
 

@@ -196,6 +196,39 @@ START_TEST(a_file_holds_options) {
 }
 END_TEST
 
+START_TEST(one_file_serves_several_commands) {
+    const char *const shared =
+        "{\"data\": \"d\", \"model\": \"resnet8\", \"out\": \"w\", \"weights\": \"w\", "
+        "\"teacher\": \"t\", \"teacher-model\": \"resnet20\", \"loss\": \"kd\", "
+        "\"epochs\": 3, \"batch\": 32, \"quiet\": true}";
+    ck_assert_msg(parse_with(COMMAND_TRAIN, "", shared), "%s", e.text);
+    ck_assert_ptr_null(s.weights);
+    ck_assert_int_eq(s.loss.kind, LOSS_CE);
+    ck_assert_msg(parse_with(COMMAND_DISTILL, "", shared), "%s", e.text);
+    ck_assert_int_eq(s.loss.kind, LOSS_KD);
+    ck_assert_msg(parse_with(COMMAND_EVAL, "", shared), "%s", e.text);
+    ck_assert_ptr_null(s.out);
+    ck_assert_str_eq(s.weights, "w");
+    ck_assert_int_eq(s.batch, 32);
+}
+END_TEST
+
+START_TEST(a_setting_without_a_use_is_forgotten) {
+    const loss_kind losses[] = {LOSS_CE, LOSS_DKD};
+    ck_assert(parse(COMMAND_COMPARE, "--data d --model resnet8 --teacher-model resnet20 --k 3 "
+                                     "--w1 2 --beta 6 --temperature 2 --lr 0.1"));
+    settings_forget_unused(&s, losses, 2);
+    ck_assert_int_eq(s.loss.k, 0);
+    ck_assert(isnan(s.loss.w1));
+    ck_assert_double_eq(s.loss.beta, 6);
+    ck_assert_double_eq(s.loss.temperature, 2);
+    ck_assert_double_eq(s.lr, 0.1);
+    settings_forget_unused(&s, losses, 1);
+    ck_assert(isnan(s.loss.temperature));
+    ck_assert(isnan(s.loss.beta));
+}
+END_TEST
+
 START_TEST(the_command_line_wins_over_the_file) {
     ck_assert_msg(parse_with(COMMAND_TRAIN, TRAIN "--epochs 4", "{\"epochs\": 3, \"batch\": 32}"),
                   "%s", e.text);
@@ -208,8 +241,9 @@ static const struct {
     const char *json, *words;
 } bad_files[] = {
     {"{\"epohcs\": 3}", "run.json: unknown key \"epohcs\"; did you mean \"epochs\"?"},
-    {"{\"frobnicate\": 3}", "run.json: \"frobnicate\" is no option of distill"},
-    {"{\"loss\": \"kd\"}", "\"loss\" is no option of distill"}, // of another command
+    {"{\"frobnicate\": 3}",
+     "run.json: unknown key \"frobnicate\"; see gdkd-distill distill --help"},
+    {"{\"temprature\": 3}", "did you mean \"temperature\"?"}, // of another command
     {"{\"epochs\": \"3\"}", "run.json: \"epochs\" wants a number, not a string"},
     {"{\"epochs\": 2.5}", "run.json: --epochs wants a whole number, not '2.5'"},
     {"{\"epochs\": 0}", "run.json: --epochs must be from 1"},
@@ -421,12 +455,14 @@ int main(void) {
     tcase_add_test(all, defaults_of_a_loss_are_the_references);
     tcase_add_loop_test(all, presets_are_the_references, 0, sizeof published / sizeof *published);
     tcase_add_test(all, unknown_presets_are_refused);
+    tcase_add_test(all, a_setting_without_a_use_is_forgotten);
     tcase_add_test(all, compare_reads_its_lists);
     tcase_add_test(all, compare_refuses_bad_lists);
     suite_add_tcase(suite, all);
     TCase *files = tcase_create("files");
     tcase_add_checked_fixture(files, test_folder_make, test_folder_remove);
     tcase_add_test(files, a_file_holds_options);
+    tcase_add_test(files, one_file_serves_several_commands);
     tcase_add_test(files, the_command_line_wins_over_the_file);
     tcase_add_loop_test(files, bad_files_are_refused, 0, sizeof bad_files / sizeof *bad_files);
     tcase_add_test(files, a_missing_file_is_an_error);
