@@ -100,6 +100,7 @@ static inline void store_f64(void *data, int32_t dtype, int64_t i, double x) {
 }
 
 // The loops are written once and compiled per type: `dtype` is a constant in each call.
+#define CONSTANT_FOLDED static inline __attribute__((always_inline))
 #define FOR_DTYPE(dtype, body)                                                                     \
     switch (dtype) {                                                                               \
     case GDKD_F32:                                                                                 \
@@ -115,23 +116,27 @@ static inline void store_f64(void *data, int32_t dtype, int64_t i, double x) {
         body(GDKD_F16);                                                                            \
     }
 
-// Where neither side has gaps, the compiler is told so, and uses vectors. `statement` sees i, from and to.
-#define LOOP(dense, count, from_step, to_step, statement)                                          \
-    if (dense) {                                                                                   \
-        const int64_t from = 1, to = 1;                                                            \
-        for (int64_t i = 0; i < count; i++) statement;                                             \
-    } else {                                                                                       \
-        const int64_t from = from_step, to = to_step;                                              \
-        for (int64_t i = 0; i < count; i++) statement;                                             \
-    }
+// Where neither side has gaps, that is a constant too, and the compiler uses vectors.
+#define EACH_STEP(dense, body, dtype, from, to)                                                    \
+    do {                                                                                           \
+        if (dense)                                                                                 \
+            body(dtype, 1, 1);                                                                     \
+        else                                                                                       \
+            body(dtype, from, to);                                                                 \
+    } while (0)
+
+CONSTANT_FOLDED void gather(int32_t dtype, const void *data, int64_t from, int64_t count,
+                            float *out, int64_t to) {
+    for (int64_t i = 0; i < count; i++) out[i * to] = load_f32(data, dtype, i * from);
+}
 
 void gdkd_gather_f32(const gdkd_strided *in, int64_t count, float *out, int64_t out_step) {
-    const int64_t step = in->step;
-    const bool dense = step == 1 && out_step == 1;
-#define BODY(dtype)                                                                                \
-    LOOP(dense, count, step, out_step, out[i * to] = load_f32(in->data, dtype, i * from))
+    const bool dense = in->step == 1 && out_step == 1;
+#define ALL(dtype, from, to) gather(dtype, in->data, from, count, out, to)
+#define BODY(dtype)          EACH_STEP(dense, ALL, dtype, in->step, out_step)
     FOR_DTYPE(in->dtype, BODY)
 #undef BODY
+#undef ALL
 }
 
 void gdkd_gather_f64(const gdkd_strided *in, int64_t count, double *out) {
@@ -141,20 +146,29 @@ void gdkd_gather_f64(const gdkd_strided *in, int64_t count, double *out) {
 #undef BODY
 }
 
+CONSTANT_FOLDED void scatter(int32_t dtype, bool accumulate, const float *in, int64_t from,
+                             int64_t count, void *out, int64_t to) {
+    for (int64_t i = 0; i < count; i++) {
+        const double old = accumulate ? load_f64(out, dtype, i * to) : 0;
+        store_f64(out, dtype, i * to,
+                  accumulate ? old + (double)in[i * from] : (double)in[i * from]);
+    }
+}
+
 void gdkd_scatter_f32(const float *in, int64_t in_step, int64_t count, bool accumulate, void *out,
                       int32_t dtype, int64_t step) {
     const bool dense = in_step == 1 && step == 1;
-#define PUT(dtype)                                                                                 \
-    LOOP(dense, count, in_step, step, store_f64(out, dtype, i *to, (double)in[i * from]))
-#define ADD(dtype)                                                                                 \
-    LOOP(dense, count, in_step, step,                                                              \
-         store_f64(out, dtype, i *to, load_f64(out, dtype, i *to) + (double)in[i * from]))
-    if (accumulate)
-        FOR_DTYPE(dtype, ADD)
-    else
-        FOR_DTYPE(dtype, PUT)
-#undef PUT
+#define PUT(dtype, from, to) scatter(dtype, false, in, from, count, out, to)
+#define ADD(dtype, from, to) scatter(dtype, true, in, from, count, out, to)
+#define BODY(dtype)                                                                                \
+    if (accumulate)                                                                                \
+        EACH_STEP(dense, ADD, dtype, in_step, step);                                               \
+    else                                                                                           \
+        EACH_STEP(dense, PUT, dtype, in_step, step)
+    FOR_DTYPE(dtype, BODY)
+#undef BODY
 #undef ADD
+#undef PUT
 }
 
 void gdkd_scatter_f64(const double *in, int64_t count, bool accumulate, void *out, int32_t dtype,
