@@ -1,6 +1,8 @@
 // Reading data sets: small files made here, whole and damaged.
 #include "dataset.h"
 #include "test_files.h"
+#include "test_idx.h"
+#include "test_suite.h"
 
 #include <zlib.h>
 
@@ -10,11 +12,8 @@ static uint8_t images_file[16 + IMAGES * PIXELS], labels_file[8 + IMAGES];
 static error_line e;
 
 static void make_idx(void) {
-    static const uint8_t images_header[16] = {0, 0, 8, 3,    0, 0, 0, IMAGES,
-                                              0, 0, 0, SIDE, 0, 0, 0, SIDE};
-    static const uint8_t labels_header[8] = {0, 0, 8, 1, 0, 0, 0, IMAGES};
-    memcpy(images_file, images_header, sizeof images_header);
-    memcpy(labels_file, labels_header, sizeof labels_header);
+    idx_images_header(images_file, IMAGES, SIDE);
+    idx_labels_header(labels_file, IMAGES);
     for (int i = 0; i < IMAGES * PIXELS; i++) images_file[16 + i] = (uint8_t)(3 * i);
     for (int i = 0; i < IMAGES; i++) labels_file[8 + i] = (uint8_t)(9 - i);
 }
@@ -87,11 +86,9 @@ START_TEST(gzipped_idx_is_read) {
 END_TEST
 
 START_TEST(cut_gzip_is_refused) {
-    uint8_t bytes[4096];
+    char bytes[4096];
     write_gz("t10k-images-idx3-ubyte.gz", images_file, sizeof images_file);
-    FILE *file = fopen(test_path("t10k-images-idx3-ubyte.gz"), "rb");
-    const size_t size = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
+    const size_t size = test_read("t10k-images-idx3-ubyte.gz", bytes, sizeof bytes);
     test_write("t10k-images-idx3-ubyte.gz", bytes, size / 2);
     refuses("fashion-mnist", "t10k-images-idx3-ubyte.gz");
 }
@@ -264,9 +261,5 @@ int main(void) {
     tcase_add_test(cifar, cifar_label_out_of_range_is_refused);
     suite_add_tcase(suite, idx);
     suite_add_tcase(suite, cifar);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

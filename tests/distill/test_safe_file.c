@@ -1,6 +1,7 @@
 // Writing aside and renaming: what is on disk when, one temporary name, two writers.
 #include "safe_file.h"
 #include "test_files.h"
+#include "test_suite.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -114,9 +115,5 @@ int main(void) {
     tcase_add_test(all, nothing_is_left_of_an_abandoned_file);
     tcase_add_test(all, only_a_regular_file_is_read);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }
