@@ -123,6 +123,23 @@ START_TEST(long_file_is_refused) {
 }
 END_TEST
 
+// As many pixels, so that every file is whole.
+START_TEST(parts_of_different_shapes_are_refused) {
+    dataset d;
+    char specification[128];
+    write_idx();
+    images_file[11] = SIDE * 2;
+    images_file[15] = SIDE / 2;
+    test_write("train-images-idx3-ubyte", images_file, sizeof images_file);
+    test_write("train-labels-idx1-ubyte", labels_file, sizeof labels_file);
+    snprintf(specification, sizeof specification, "fashion-mnist:%s", test_folder);
+    ck_assert(dataset_open(&d, specification, DATASET_TRAIN, 0, 0, &e));
+    dataset_close(&d);
+    ck_assert(!dataset_open(&d, specification, DATASET_TRAIN | DATASET_TEST, 0, 0, &e));
+    ASSERT_SAYS(e, "the training images are 8 x 2, the test images 4 x 4");
+}
+END_TEST
+
 START_TEST(wrong_magic_is_refused) {
     images_file[3] = 1;
     write_idx();
@@ -249,6 +266,7 @@ int main(void) {
     tcase_add_test(idx, cut_header_is_refused);
     tcase_add_test(idx, cut_labels_are_refused);
     tcase_add_test(idx, long_file_is_refused);
+    tcase_add_test(idx, parts_of_different_shapes_are_refused);
     tcase_add_test(idx, wrong_magic_is_refused);
     tcase_add_test(idx, zero_sides_are_refused);
     tcase_add_test(idx, label_count_must_match);
