@@ -1,5 +1,6 @@
 # Tests: every tests/test_*.c is a Check program for the library, every tests/distill/test_*.c one for
-# the trainer's parts. tests/support/ belongs to the library's tests alone: both sides have an rng.h.
+# the trainer's parts. tests/support/ belongs to the library's tests alone, tests/distill/support/ to
+# the trainer's: both sides have an rng.h.
 # Scripts print 'N passed, M failed'.
 
 TEST_CFLAGS    = -D_GNU_SOURCE -DTEST_DATA='"tests/data"' $(shell $(PKG_CONFIG) --cflags check)
@@ -16,7 +17,7 @@ $(O)/obj/tests/%.o: tests/%.c $(O)/flags
 	$(call cc,$(TEST_CFLAGS) -Itests/support -Ilib)
 
 $(O)/obj/tests/distill/%.o: tests/distill/%.c $(O)/flags
-	$(call cc,$(TEST_CFLAGS) -Iexamples/distill $(TRAINER_CFLAGS))
+	$(call cc,$(TEST_CFLAGS) -Itests/distill/support -Iexamples/distill $(TRAINER_CFLAGS))
 
 $(LIB_TESTS): $(O)/tests/%: $(O)/obj/tests/%.o $(SUPPORT_OBJ) $(O)/lib/libgdkd.a
 	@mkdir -p $(@D)

@@ -153,6 +153,14 @@ static void name_folder(char *name, size_t size, const char *path) {
     snprintf(name, size, "%.*s", (int)(end - begin), path + begin);
 }
 
+// One network has to see them all. Only the headers of idx files can differ.
+static bool check_shapes(const image_set *train, const image_set *test, const char *directory,
+                         error_line *e) {
+    if (train->height == test->height && train->width == test->width) return true;
+    return error_set(e, "%s: the training images are %d x %d, the test images %d x %d", directory,
+                     train->height, train->width, test->height, test->width);
+}
+
 static bool read_source(dataset *d, const source *s, const char *directory, unsigned parts,
                         size_t limit, int image_size, error_line *e) {
     if (!s->read) {
@@ -169,7 +177,9 @@ static bool read_source(dataset *d, const source *s, const char *directory, unsi
     memcpy(d->mean, s->mean, sizeof d->mean);
     memcpy(d->deviation, s->deviation, sizeof d->deviation);
     return (!(parts & DATASET_TRAIN) || read_part(s, &d->train, directory, true, limit, e)) &&
-           (!(parts & DATASET_TEST) || read_part(s, &d->test, directory, false, limit, e));
+           (!(parts & DATASET_TEST) || read_part(s, &d->test, directory, false, limit, e)) &&
+           (parts != (DATASET_TRAIN | DATASET_TEST) ||
+            check_shapes(&d->train, &d->test, directory, e));
 }
 
 bool dataset_open(dataset *d, const char *specification, unsigned parts, size_t limit,

@@ -29,8 +29,8 @@ static int open_part(const char *path) {
 bool safe_file_begin(safe_file *file, const char *path, error_line *e) {
     struct stat status;
     file->stream = NULL;
-    // Renaming over a device or a folder would do more than was asked for.
-    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+    // Renaming over a device, a folder or a link would do more than was asked for: /dev/stdout is one.
+    if (lstat(path, &status) == 0 && !S_ISREG(status.st_mode))
         return error_set(e, "%s is not a regular file; name another", path);
     const int room = (int)sizeof file->temporary;
     snprintf(file->path, sizeof file->path, "%s", path);

@@ -1,6 +1,7 @@
 // Crop and flip against a plain computation over a padded image, and the loader's promises.
 #include "augment.h"
 #include "loader.h"
+#include "test_suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -201,9 +202,5 @@ int main(void) {
     tcase_add_test(batches, tests_see_the_images_as_they_are);
     suite_add_tcase(suite, images);
     suite_add_tcase(suite, batches);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

@@ -2,6 +2,7 @@
 // here: this program's own cblas_sgemm stands before the library's, calls it, and spoils an
 // element.
 #include "blas_check.h"
+#include "test_suite.h"
 
 #include <cblas.h>
 #include <check.h>
@@ -63,9 +64,5 @@ int main(void) {
     tcase_add_test(c, a_right_blas_passes);
     tcase_add_loop_test(c, a_wrong_blas_is_named, 0, sizeof faults / sizeof *faults);
     suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return test_run(s);
 }

@@ -5,6 +5,7 @@
 #include "distribution.h"
 #include "term_shares.h"
 #include "test_files.h"
+#include "test_suite.h"
 
 #include <gdkd.h>
 #include <math.h>
@@ -316,9 +317,5 @@ int main(void) {
     tcase_add_test(all, terms_at_every_k);
     tcase_add_test(all, class_names_are_read);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

@@ -2,6 +2,7 @@
 // one against the plain one, for every instruction set that this CPU has.
 #include "conv.h"
 #include "layer_maps.h"
+#include "test_suite.h"
 
 static const int conv_cases[][5] = {
     // in, out, height, width, kernel; each with stride 1 and 2
@@ -219,9 +220,5 @@ static Suite *conv_suite(void) {
 }
 
 int main(void) {
-    SRunner *runner = srunner_create(conv_suite());
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return test_run(conv_suite());
 }

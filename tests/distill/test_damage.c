@@ -8,6 +8,8 @@
 #include "safe_file.h"
 #include "safetensors.h"
 #include "test_files.h"
+#include "test_idx.h"
+#include "test_suite.h"
 #include "weights.h"
 
 #include <sys/stat.h>
@@ -22,14 +24,15 @@ static run_log history;
 // --- Whole files ---------------------------------------------------------------------------------
 
 static void write_labels(void) {
-    static const uint8_t labels[8 + IMAGES] = {0, 0, 8, 1, 0, 0, 0, IMAGES, 9, 5, 0};
+    uint8_t labels[IDX_LABELS_HEADER + IMAGES] = {[IDX_LABELS_HEADER] = 9, 5, 0};
+    idx_labels_header(labels, IMAGES);
     test_write("t10k-labels-idx1-ubyte", labels, sizeof labels);
 }
 
 static void write_images(void) {
-    uint8_t images[16 + IMAGES * SIDE * SIDE] = {0, 0, 8, 3,    0, 0, 0, IMAGES,
-                                                 0, 0, 0, SIDE, 0, 0, 0, SIDE};
-    for (size_t i = 16; i < sizeof images; i++) images[i] = (uint8_t)(i * i);
+    uint8_t images[IDX_IMAGES_HEADER + IMAGES * SIDE * SIDE];
+    idx_images_header(images, IMAGES, SIDE);
+    for (size_t i = IDX_IMAGES_HEADER; i < sizeof images; i++) images[i] = (uint8_t)(i * i);
     test_write("t10k-images-idx3-ubyte", images, sizeof images);
 }
 
@@ -237,9 +240,5 @@ int main(void) {
     tcase_add_loop_test(all, flipped_bits, 0, FORMATS);
     tcase_add_loop_test(all, a_folder_in_its_place, 0, FORMATS);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

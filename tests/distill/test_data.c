@@ -1,6 +1,8 @@
 // Reading data sets: small files made here, whole and damaged.
 #include "dataset.h"
 #include "test_files.h"
+#include "test_idx.h"
+#include "test_suite.h"
 
 #include <zlib.h>
 
@@ -10,11 +12,8 @@ static uint8_t images_file[16 + IMAGES * PIXELS], labels_file[8 + IMAGES];
 static error_line e;
 
 static void make_idx(void) {
-    static const uint8_t images_header[16] = {0, 0, 8, 3,    0, 0, 0, IMAGES,
-                                              0, 0, 0, SIDE, 0, 0, 0, SIDE};
-    static const uint8_t labels_header[8] = {0, 0, 8, 1, 0, 0, 0, IMAGES};
-    memcpy(images_file, images_header, sizeof images_header);
-    memcpy(labels_file, labels_header, sizeof labels_header);
+    idx_images_header(images_file, IMAGES, SIDE);
+    idx_labels_header(labels_file, IMAGES);
     for (int i = 0; i < IMAGES * PIXELS; i++) images_file[16 + i] = (uint8_t)(3 * i);
     for (int i = 0; i < IMAGES; i++) labels_file[8 + i] = (uint8_t)(9 - i);
 }
@@ -87,11 +86,9 @@ START_TEST(gzipped_idx_is_read) {
 END_TEST
 
 START_TEST(cut_gzip_is_refused) {
-    uint8_t bytes[4096];
+    char bytes[4096];
     write_gz("t10k-images-idx3-ubyte.gz", images_file, sizeof images_file);
-    FILE *file = fopen(test_path("t10k-images-idx3-ubyte.gz"), "rb");
-    const size_t size = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
+    const size_t size = test_read("t10k-images-idx3-ubyte.gz", bytes, sizeof bytes);
     test_write("t10k-images-idx3-ubyte.gz", bytes, size / 2);
     refuses("fashion-mnist", "t10k-images-idx3-ubyte.gz");
 }
@@ -123,6 +120,23 @@ START_TEST(long_file_is_refused) {
     labels_file[7] = IMAGES - 1;
     write_idx();
     refuses("fashion-mnist", "longer than its header says");
+}
+END_TEST
+
+// As many pixels, so that every file is whole.
+START_TEST(parts_of_different_shapes_are_refused) {
+    dataset d;
+    char specification[128];
+    write_idx();
+    images_file[11] = SIDE * 2;
+    images_file[15] = SIDE / 2;
+    test_write("train-images-idx3-ubyte", images_file, sizeof images_file);
+    test_write("train-labels-idx1-ubyte", labels_file, sizeof labels_file);
+    snprintf(specification, sizeof specification, "fashion-mnist:%s", test_folder);
+    ck_assert(dataset_open(&d, specification, DATASET_TRAIN, 0, 0, &e));
+    dataset_close(&d);
+    ck_assert(!dataset_open(&d, specification, DATASET_TRAIN | DATASET_TEST, 0, 0, &e));
+    ASSERT_SAYS(e, "the training images are 8 x 2, the test images 4 x 4");
 }
 END_TEST
 
@@ -252,6 +266,7 @@ int main(void) {
     tcase_add_test(idx, cut_header_is_refused);
     tcase_add_test(idx, cut_labels_are_refused);
     tcase_add_test(idx, long_file_is_refused);
+    tcase_add_test(idx, parts_of_different_shapes_are_refused);
     tcase_add_test(idx, wrong_magic_is_refused);
     tcase_add_test(idx, zero_sides_are_refused);
     tcase_add_test(idx, label_count_must_match);
@@ -264,9 +279,5 @@ int main(void) {
     tcase_add_test(cifar, cifar_label_out_of_range_is_refused);
     suite_add_tcase(suite, idx);
     suite_add_tcase(suite, cifar);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

@@ -4,6 +4,7 @@
 #include "resize.h"
 #include "rng.h"
 #include "test_files.h"
+#include "test_suite.h"
 
 #include <math.h>
 #include <png.h>
@@ -432,9 +433,5 @@ int main(void) {
     suite_add_tcase(suite, sizes);
     suite_add_tcase(suite, files);
     suite_add_tcase(suite, folders);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

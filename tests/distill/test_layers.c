@@ -4,6 +4,7 @@
 #include "head.h"
 #include "kernels.h"
 #include "layer_maps.h"
+#include "test_suite.h"
 
 // --- Batch normalisation -------------------------------------------------------------------------
 
@@ -358,9 +359,5 @@ static Suite *layers_suite(void) {
 }
 
 int main(void) {
-    SRunner *runner = srunner_create(layers_suite());
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return test_run(layers_suite());
 }

@@ -5,6 +5,7 @@
 #include "model_speed.h"
 #include "plain_net.h"
 #include "rng.h"
+#include "test_suite.h"
 
 #include <check.h>
 #include <omp.h>
@@ -504,9 +505,5 @@ static Suite *models_suite(void) {
 }
 
 int main(void) {
-    SRunner *runner = srunner_create(models_suite());
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return test_run(models_suite());
 }

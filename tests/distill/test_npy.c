@@ -1,6 +1,7 @@
 // NumPy's format: files written byte by byte as its description says, and what must be refused.
 #include "npy.h"
 #include "test_files.h"
+#include "test_suite.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -119,9 +120,5 @@ int main(void) {
     tcase_add_loop_test(all, the_rest_is_refused, 0, sizeof refused / sizeof *refused);
     tcase_add_test(all, cut_files_are_refused);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

@@ -3,6 +3,7 @@
 #include "option_file.h"
 #include "settings.h"
 #include "test_files.h"
+#include "test_suite.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -470,9 +471,5 @@ int main(void) {
     tcase_add_test(files, what_is_given_wins_over_the_preset);
     tcase_add_test(files, of_two_that_exclude_each_other_the_upper_layer_wins);
     suite_add_tcase(suite, files);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

@@ -3,6 +3,8 @@
 #include "report.h"
 #include "run_set.h"
 #include "test_files.h"
+#include "test_suite.h"
+#include "test_text.h"
 
 #include <math.h>
 
@@ -108,17 +110,8 @@ static char *page(void) {
     static char text[1 << 18];
     const char *paths[] = {test_folder};
     ck_assert_msg(report_runs(paths, 1, test_path("report.html"), &e), "%s", e.text);
-    FILE *file = fopen(test_path("report.html"), "r");
-    ck_assert_ptr_nonnull(file);
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
+    test_read("report.html", text, sizeof text);
     return text;
-}
-
-static int occurrences(const char *text, const char *word) {
-    int count = 0;
-    for (; (text = strstr(text, word)); text++) count++;
-    return count;
 }
 
 // --- Facts ---------------------------------------------------------------------------------------
@@ -168,10 +161,7 @@ END_TEST
 
 static char *read_text(const char *name, size_t *size) {
     char *text = malloc(1 << 14);
-    FILE *file = fopen(test_path(name), "rb");
-    *size = fread(text, 1, (1 << 14) - 1, file);
-    text[*size] = '\0';
-    fclose(file);
+    *size = test_read(name, text, 1 << 14);
     return text;
 }
 
@@ -539,9 +529,5 @@ int main(void) {
     tcase_add_test(all, a_page_without_logits_has_the_rest);
     tcase_add_test(all, a_failure_leaves_the_old_page);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

@@ -4,6 +4,8 @@
 #include "summary.h"
 #include "svg_plot.h"
 #include "test_files.h"
+#include "test_suite.h"
+#include "test_text.h"
 
 #include <math.h>
 
@@ -85,11 +87,7 @@ START_TEST(csv_has_every_term) {
     log.epochs[log.count++] = record(60.25);
     ck_assert(run_log_write(&log, test_path("log.csv"), &e));
     run_log_free(&log);
-    FILE *file = fopen(test_path("log.csv"), "r");
-    ck_assert_ptr_nonnull(file);
-    const size_t size = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[size] = '\0';
+    test_read("log.csv", text, sizeof text);
     ck_assert_str_eq(text, "epoch,lr,train_loss,train_ce,train_kd,train_high,train_top,train_other,"
                            "train_top1,test_top1,test_top5,seconds,test_seconds,libgdkd_share\n"
                            "1,0.05,2.500000,1.500000,1.000000,0.250000,,0.125000,"
@@ -236,12 +234,6 @@ static char *plotted(const svg_plot *plot) {
     svg_plot_write(out, plot);
     fclose(out);
     return text;
-}
-
-static int occurrences(const char *text, const char *word) {
-    int count = 0;
-    for (; (text = strstr(text, word)); text++) count++;
-    return count;
 }
 
 // Ticks of the y axis are the only numbers in elements of this kind.
@@ -391,9 +383,5 @@ int main(void) {
     tcase_add_test(all, logarithmic_axes_have_round_ticks);
     tcase_add_test(all, marks_bands_and_x_values_lie_where_they_belong);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

@@ -7,6 +7,8 @@
 #include "safetensors.h"
 #include "stop.h"
 #include "test_files.h"
+#include "test_idx.h"
+#include "test_suite.h"
 #include "threads.h"
 
 #include <dlfcn.h>
@@ -75,10 +77,10 @@ int clock_gettime(clockid_t id, struct timespec *now) {
 // --- Runs ----------------------------------------------------------------------------------------
 
 static void write_idx(const char *part, uint8_t count) {
-    uint8_t images[16 + TRAIN_IMAGES * PIXELS] = {0, 0, 8, 3, 0, 0, 0, count,
-                                                  0, 0, 0, 4, 0, 0, 0, 4};
-    uint8_t labels[8 + TRAIN_IMAGES] = {0, 0, 8, 1, 0, 0, 0, count};
+    uint8_t images[16 + TRAIN_IMAGES * PIXELS], labels[8 + TRAIN_IMAGES];
     char name[64];
+    idx_images_header(images, count, 4);
+    idx_labels_header(labels, count);
     for (int i = 0; i < count * PIXELS; i++) images[16 + i] = (uint8_t)(i * i * 7);
     for (int i = 0; i < count; i++) labels[8 + i] = (uint8_t)(i % 10);
     snprintf(name, sizeof name, "%s-images-idx3-ubyte", part);
@@ -304,9 +306,5 @@ int main(int argc, char **argv) {
     tcase_add_test(all, stopped_after_every_batch);
     tcase_add_test(all, a_damaged_csv_is_written_anew);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

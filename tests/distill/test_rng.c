@@ -1,5 +1,6 @@
 // The random numbers: published vectors of the generators, and the shapes of the distributions.
 #include "rng.h"
+#include "test_suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -83,9 +84,5 @@ int main(void) {
     tcase_add_test(c, uniform_and_normal_have_their_moments);
     tcase_add_test(c, below_reaches_every_number_equally);
     suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return test_run(s);
 }

@@ -1,6 +1,7 @@
 // Writing aside and renaming: what is on disk when, one temporary name, two writers.
 #include "safe_file.h"
 #include "test_files.h"
+#include "test_suite.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -87,6 +88,19 @@ START_TEST(nothing_is_left_of_an_abandoned_file) {
 }
 END_TEST
 
+START_TEST(a_link_is_not_replaced) {
+    safe_file file;
+    struct stat status;
+    test_write("x", "old", 3);
+    ck_assert_int_eq(symlink("x", test_path("link")), 0);
+    ck_assert(!safe_file_begin(&file, test_path("link"), &e));
+    ASSERT_SAYS(e, "link is not a regular file; name another");
+    ck_assert_int_eq(lstat(test_path("link"), &status), 0);
+    ck_assert(S_ISLNK(status.st_mode));
+    ck_assert_int_eq(test_folder_count(), 2);
+}
+END_TEST
+
 // A pipe without a writer would be waited for, /dev/zero read for ever.
 START_TEST(only_a_regular_file_is_read) {
     size_t size;
@@ -112,11 +126,8 @@ int main(void) {
     tcase_add_test(all, what_a_killed_writer_left_is_used_again);
     tcase_add_test(all, a_second_writer_is_refused);
     tcase_add_test(all, nothing_is_left_of_an_abandoned_file);
+    tcase_add_test(all, a_link_is_not_replaced);
     tcase_add_test(all, only_a_regular_file_is_read);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

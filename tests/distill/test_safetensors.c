@@ -2,6 +2,7 @@
 // file.
 #include "safetensors.h"
 #include "test_files.h"
+#include "test_suite.h"
 #include "weights.h"
 
 #include <math.h>
@@ -74,14 +75,12 @@ END_TEST
 
 START_TEST(writing_gives_the_same_bytes) {
     safetensors s;
-    unsigned char bytes[512];
+    char bytes[512];
     test_write("x.safetensors", by_hand, sizeof by_hand - 1);
     ck_assert(safetensors_read(&s, test_path("x.safetensors"), &e));
     ck_assert_msg(safetensors_write(&s, test_path("y.safetensors"), &e), "%s", e.text);
     safetensors_free(&s);
-    FILE *file = fopen(test_path("y.safetensors"), "rb");
-    ck_assert_uint_eq(fread(bytes, 1, sizeof bytes, file), sizeof by_hand - 1);
-    fclose(file);
+    ck_assert_uint_eq(test_read("y.safetensors", bytes, sizeof bytes), sizeof by_hand - 1);
     ck_assert_mem_eq(bytes, by_hand, sizeof by_hand - 1);
     ck_assert_int_eq(test_folder_count(), 2); // no temporary file is left
 }
@@ -256,9 +255,5 @@ int main(void) {
     tcase_add_test(weights, a_folder_that_is_not_there_is_named);
     suite_add_tcase(suite, format);
     suite_add_tcase(suite, weights);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

@@ -1,5 +1,6 @@
 // The learning rate against values worked out from the formulas.
 #include "schedule.h"
+#include "test_suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -46,9 +47,5 @@ int main(void) {
     tcase_add_test(all, steps_are_the_references);
     tcase_add_test(all, steps_scale_with_the_epochs);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

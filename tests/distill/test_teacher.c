@@ -5,6 +5,7 @@
 #include "rng.h"
 #include "teacher_logits.h"
 #include "test_files.h"
+#include "test_suite.h"
 #include "train_loop.h"
 
 #include <math.h>
@@ -76,12 +77,7 @@ static size_t train(model *teacher, const teacher_logits *logits, char *weights,
     ck_assert(run_log_init(&log, 2, &e));
     ck_assert_msg(training_run(&t, &log, &e), "%s", e.text);
     run_log_free(&log);
-    FILE *file = fopen(test_path("w.safetensors"), "rb");
-    ck_assert_ptr_nonnull(file);
-    const size_t size = fread(weights, 1, room, file);
-    fclose(file);
-    ck_assert_uint_lt(size, room);
-    return size;
+    return test_read("w.safetensors", weights, room);
 }
 
 static void write_rows(const char *name, const void *numbers, size_t size, const char *type,
@@ -231,9 +227,5 @@ int main(void) {
     tcase_add_test(all, shuffled_batches_know_their_images);
     tcase_add_test(all, bad_files_are_refused);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return test_run(suite);
 }

@@ -51,6 +51,17 @@ static inline void test_write(const char *name, const void *bytes, size_t size) 
     fclose(file);
 }
 
+// The whole file, with a byte 0 behind it; room counts that too.
+static inline size_t test_read(const char *name, char *bytes, size_t room) {
+    FILE *file = fopen(test_path(name), "rb");
+    ck_assert_ptr_nonnull(file);
+    const size_t size = fread(bytes, 1, room, file);
+    fclose(file);
+    ck_assert_uint_lt(size, room);
+    bytes[size] = '\0';
+    return size;
+}
+
 // The error line holds these words.
 #define ASSERT_SAYS(e, words)                                                                      \
     ck_assert_msg(strstr((e).text, words) != NULL, "'%s' does not say '%s'", (e).text, words)
