@@ -60,6 +60,11 @@ while [ $run -lt "$runs" ]; do
         stop "$signal" "$moment" < /dev/null || break
         stops=$((stops + 1))
     done < "$folder/moments"
+    if [ $stops = 0 ] && [ $took -gt 200 ]; then # much quicker than the run in one piece: sooner, then
+        took=$((took / 2))
+        rm -f "$folder"/pieces.*
+        continue
+    fi
     (distill --out "$folder/pieces.safetensors" --resume) > "$folder/out" 2> "$folder/err"
     check 'resumed to the end' test $? = 0
     results pieces
