@@ -149,9 +149,8 @@ void gdkd_gather_f64(const gdkd_strided *in, int64_t count, double *out) {
 CONSTANT_FOLDED void scatter(int32_t dtype, bool accumulate, const float *in, int64_t from,
                              int64_t count, void *out, int64_t to) {
     for (int64_t i = 0; i < count; i++) {
-        const double old = accumulate ? load_f64(out, dtype, i * to) : 0;
-        store_f64(out, dtype, i * to,
-                  accumulate ? old + (double)in[i * from] : (double)in[i * from]);
+        const double x = (double)in[i * from];
+        store_f64(out, dtype, i * to, accumulate ? load_f64(out, dtype, i * to) + x : x);
     }
 }
 
