@@ -138,10 +138,17 @@ static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
     x->tile_t = p->copy_teacher ? carve(w, tile) : NULL;
     x->tile_g = p->copy_grad ? carve(w, tile) : NULL;
     x->tile_map = p->copy_map ? carve(w, classes * (size_t)p->block_rows) : NULL;
-    // A class of tile_g is written when its exponential has been read.
-    x->exp_s = x->tile_g ? x->tile_g : p->shape != SHAPE_EXACT ? carve(w, tile) : NULL;
-    x->exp_t = p->shape != SHAPE_EXACT ? carve(w, tile) : NULL;
-    x->exp_ce = p->shape != SHAPE_EXACT && p->c.ce ? carve(w, tile) : NULL;
+    const bool floats = p->shape != SHAPE_EXACT;
+    const bool sorts = p->shape == SHAPE_ROWS && (p->needs_groups || p->c.split_high);
+    // A class of tile_g is written when its exponential has been read, unless they lie in another order.
+    x->exp_s = x->tile_g && !sorts ? x->tile_g : floats ? carve(w, tile) : NULL;
+    x->exp_t = floats ? carve(w, tile) : NULL;
+    x->exp_ce = floats && p->c.ce ? carve(w, tile) : NULL;
+    const size_t index = sizeof(int32_t) * (classes + SLACK) * (size_t)p->block_rows;
+    x->exp_high = sorts && p->c.split_high ? carve(w, tile) : NULL;
+    x->sorted_s = sorts ? carve(w, tile) : NULL;
+    x->sorted_t = sorts ? carve(w, tile) : NULL;
+    x->sorted_index = sorts ? carve(w, index) : NULL;
     x->row_s = carve(w, row);
     x->row_t = carve(w, row);
     x->row_g = carve(w, row);
@@ -311,6 +318,7 @@ static void place_rows(const plan *p, block *b, const scratch *x, int64_t first)
                                          : map_of_row(p, first + l);
     }
     b->accumulate = p->result->accumulate && !p->copy_grad;
+    b->map_shared = p->needs_groups && p->batch->groups_stride == 0;
 }
 
 static void load_exact_row(const plan *p, const scratch *x, int64_t row) {
@@ -448,8 +456,8 @@ static void run_chunk(const plan *p, block *b, const scratch *x, int chunk, tota
 static void clear_block(const plan *p, block *b) {
     memset(b, 0, offsetof(block, low_sums));
     memset(b->low_sums, 0, sizeof *b->low_sums * (size_t)p->c.groups);
-    for (int l = 0; l < BLOCK_ROWS; l++) gdkd_use_temperatures(&p->c, b, l);
     if (p->c.split_high) memset(b->high_sums, 0, sizeof *b->high_sums * (size_t)p->c.groups);
+    gdkd_begin_temperatures(&p->c, b);
 }
 
 // One thread's share of the chunks. They are dealt out beforehand: all cost about the same. The

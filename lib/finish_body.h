@@ -25,7 +25,7 @@ OP vec load_sum(const group_terms *p, who w, int l) {
 
 static inline void shares(const criterion *c, const block *b, const group_terms *p, who w, int l,
                           v_shares *out) {
-    const vec inv_t = v_load(w == STUDENT ? &b->inv_t[l] : &b->inv_tt[l]);
+    const vec inv_t = v_load(w == STUDENT ? &b->row.inv_t[l] : &b->row.inv_tt[l]);
     const v_scale plain = v_scale_of(&c->ce64);
     vec base = v_lowest(), total = v_splat(0), distance[MAX_GROUPS];
     mask there[MAX_GROUPS];
@@ -53,7 +53,7 @@ static inline void shares(const criterion *c, const block *b, const group_terms 
 
 // What a row contributes besides its sums.
 typedef struct {
-    vec f;      // the gradient's common factor
+    vec f;      // the gradient's common factor, before 1 / T
     vec weight; // of the low terms, from the caller's table
     vec broken; // NaN where the row has no distribution to speak of, else 0
 } row_factors;
@@ -66,7 +66,8 @@ static inline vec finish_high(const criterion *c, group_terms *sums, int g, int 
     vec term = v_mul(q, v_sub(log_q, log_p));
     term = v_only(has_t, v_select(has_s, term, v_splat((real)INFINITY)));
     vec pull = v_mul(v_splat(c->w_high), v_sub(p, q));
-    v_store(&sums[g].c_s[l], v_add(v_only(has_s, v_mul(v_div(row->f, s), pull)), row->broken));
+    const vec f = v_mul(row->f, v_load(&sums[g].at->inv_t[l]));
+    v_store(&sums[g].c_s[l], v_add(v_only(has_s, v_mul(v_div(f, s), pull)), row->broken));
     v_store(&sums[g].c_t[l], row->broken);
     v_store(&sums[g].c_d[l], v_splat(0));
     return v_mul(v_splat(c->factor), term);
@@ -82,7 +83,7 @@ static inline divergences divergences_of(const criterion *c, const block *b, int
                                          vec log_ratio) {
     const group_terms *sums = b->low_sums;
     const vec s = v_load(&sums[g].sum_s[l]), t = v_load(&sums[g].sum_t[l]);
-    const vec infinite = v_splat((real)INFINITY), inv_t = v_load(&b->inv_t[l]);
+    const vec infinite = v_splat((real)INFINITY), inv_t = v_load(&sums[g].at->inv_t[l]);
     divergences d = {v_splat(0), v_splat(0), log_ratio, v_positive(s), v_positive(t)};
     const mask refined = v_positive(v_load(&b->refined[l]));
     if (c->forward) {
@@ -125,10 +126,11 @@ static inline void finish_low(const criterion *c, block *b, int g, int l, vec q,
     mask settled = m_and(d.has_s, m_and(d.has_t, v_lt(d.reverse, v_splat((real)INFINITY))));
     vec with_s = v_only(settled, v_mul(w, v_splat(c->reverse_share)));
     vec pull = v_only(settled, v_mul(with_s, v_add(d.log_ratio, d.reverse)));
-    vec per_s = v_only(d.has_s, v_div(row->f, s)), per_t = v_only(d.has_t, v_div(row->f, t));
+    const vec f = v_mul(row->f, v_load(&sums[g].at->inv_t[l]));
+    vec per_s = v_only(d.has_s, v_div(f, s)), per_t = v_only(d.has_t, v_div(f, t));
     v_store(&sums[g].c_s[l], v_add(v_load(&sums[g].c_s[l]), v_mul(per_s, v_sub(with_t, pull))));
     v_store(&sums[g].c_t[l], v_add(v_load(&sums[g].c_t[l]), v_mul(per_t, with_t)));
-    v_store(&sums[g].c_d[l], v_mul(v_mul(per_s, with_s), v_load(&b->inv_t[l])));
+    v_store(&sums[g].c_d[l], v_mul(v_mul(per_s, with_s), v_load(&sums[g].at->inv_t[l])));
 }
 
 static inline void finish_kd(const criterion *c, block *b, int l, const row_factors *row) {
@@ -200,9 +202,8 @@ static inline vec find_broken(const criterion *c, const block *b, int l) {
 }
 
 static inline void finish_lanes(const criterion *c, block *b, int l) {
-    const vec common = v_mul(v_splat(c->kd_weight * c->factor), v_load(&b->inv_t[l]));
-    const row_factors row = {v_mul(v_load(&b->grad_scale[l]), common), v_load(&b->low_weight[l]),
-                             find_broken(c, b, l)};
+    const row_factors row = {v_mul(v_load(&b->grad_scale[l]), v_splat(c->kd_weight * c->factor)),
+                             v_load(&b->low_weight[l]), find_broken(c, b, l)};
     vec loss = row.broken;
     if (c->kd) {
         finish_kd(c, b, l, &row);
