@@ -196,6 +196,8 @@ check 'classes with names' "$program" train --data "cifar100:$folder/cifar" --mo
 check 'images of a size of their own' "$program" train --config "$folder/c100.config.json" --quiet --out "$folder/c101.safetensors"
 check 'so it is with compare' "$program" compare --config "$folder/logits/config.json" --quiet --out-dir "$folder/logits2"
 check 'the same students' cmp "$folder/logits/kd-seed1.safetensors" "$folder/logits2/kd-seed1.safetensors"
+check 'the limit of the memory that a teacher has' grep -q '"teacher-memory":.1024' "$folder/compare/config.json"
+check 'none where no teacher is asked' test "$(grep -c 'teacher-memory' "$folder/logits/config.json")" = 0
 check 'no option of another loss' test "$(grep -cE '"(k|w0|w1|w2|alpha|beta)"' "$folder/from-logits.config.json")" = 0
 check 'nor beside the comparison' test "$(grep -cE '"(k|w0|w1|w2|alpha|beta)"' "$folder/logits/config.json")" = 0
 cat > "$folder/shared.json" << END
