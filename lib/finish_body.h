@@ -8,10 +8,12 @@
 
 #include "combine_body.h"
 
-// Each group's share of the whole (P_g of the student, Q_g of the teacher), its logarithm, and that
-// of its sum.
+// The groups' shares of a model, P_g of the student or Q_g of the teacher.
 typedef struct {
-    vec value[MAX_GROUPS], log[MAX_GROUPS], log_sum[MAX_GROUPS];
+    vec value[MAX_GROUPS];
+    vec distance
+        [MAX_GROUPS]; // of the group's reference point from the row's, divided by the temperature
+    vec total;        // of the sums, relative to the row's
 } v_shares;
 
 typedef enum { STUDENT, TEACHER } who;
@@ -27,28 +29,50 @@ static inline void shares(const criterion *c, const block *b, const group_terms 
                           v_shares *out) {
     const vec inv_t = v_load(w == STUDENT ? &b->row.inv_t[l] : &b->row.inv_tt[l]);
     const v_scale plain = v_scale_of(&c->ce64);
-    vec base = v_lowest(), total = v_splat(0), distance[MAX_GROUPS];
-    mask there[MAX_GROUPS];
+    const vec one = v_splat(1);
+    vec base = v_lowest(), total = v_splat(0);
     for (int g = 0; g < c->groups; g++) {
-        there[g] = v_positive(load_sum(&p[g], w, l));
-        base = v_max(base, v_select(there[g], load_ref(&p[g], w, l), v_lowest()));
+        const mask there = v_positive(load_sum(&p[g], w, l));
+        base = v_max(base, v_select(there, load_ref(&p[g], w, l), v_lowest()));
     }
     base = finite_or_0(base);
     for (int g = 0; g < c->groups; g++) {
-        distance[g] = v_mul(v_sub(load_ref(&p[g], w, l), base), inv_t);
-        vec whole = v_mul(load_sum(&p[g], w, l), v_exp(distance[g], plain));
-        out->value[g] = v_only(there[g], whole);
+        const vec sum = load_sum(&p[g], w, l);
+        out->distance[g] = v_mul(v_sub(load_ref(&p[g], w, l), base), inv_t);
+        out->value[g] = v_only(v_positive(sum), v_mul(sum, v_exp(out->distance[g], plain)));
         total = v_add(total, out->value[g]);
     }
-    const vec log_total = v_log(total), one = v_splat(1);
     const vec part = v_div(one, v_select(v_positive(total), total, one));
-    for (int g = 0; g < c->groups; g++) {
-        out->log_sum[g] = v_log(load_sum(&p[g], w, l));
-        vec log = v_sub(v_add(out->log_sum[g], distance[g]), log_total);
-        log = v_min(v_splat(0), log); // 0 is exceeded by rounding only
-        out->log[g] = v_select(there[g], log, v_lowest());
-        out->value[g] = v_mul(out->value[g], part);
-    }
+    for (int g = 0; g < c->groups; g++) out->value[g] = v_mul(out->value[g], part);
+    out->total = total;
+}
+
+// What the high term needs of all groups. Logarithms are those of ratios: one for each group, and one for the row.
+// Where a model has nothing in a group its ratio is no number; the terms leave it out.
+typedef struct {
+    v_shares p, q;
+    vec log_ratio[MAX_GROUPS]; // log(S_s / S_t)
+    vec log_total;             // the same of the totals
+} v_masses;
+
+OP vec log_of_ratio(vec a, vec b) {
+    return v_log(v_div(a, b));
+}
+
+static inline void masses(const criterion *c, const block *b, const group_terms *sums, int l,
+                          v_masses *out) {
+    shares(c, b, sums, STUDENT, l, &out->p);
+    shares(c, b, sums, TEACHER, l, &out->q);
+    out->log_total = log_of_ratio(out->p.total, out->q.total);
+    for (int g = 0; g < c->groups; g++)
+        out->log_ratio[g] =
+            log_of_ratio(load_sum(&sums[g], STUDENT, l), load_sum(&sums[g], TEACHER, l));
+}
+
+// log P_g - log Q_g.
+OP vec log_share_ratio(const v_masses *m, int g) {
+    const vec apart = v_sub(m->p.distance[g], m->q.distance[g]);
+    return v_sub(v_add(m->log_ratio[g], apart), m->log_total);
 }
 
 // What a row contributes besides its sums.
@@ -59,11 +83,12 @@ typedef struct {
 } row_factors;
 
 // One group's part of the high term.
-static inline vec finish_high(const criterion *c, group_terms *sums, int g, int l, vec log_p,
-                              vec log_q, vec p, vec q, const row_factors *row) {
+static inline vec finish_high(const criterion *c, group_terms *sums, int g, int l,
+                              const v_masses *m, const row_factors *row) {
+    const vec p = m->p.value[g], q = m->q.value[g];
     const vec s = v_load(&sums[g].sum_s[l]);
     const mask has_s = v_positive(s), has_t = v_positive(v_load(&sums[g].sum_t[l]));
-    vec term = v_mul(q, v_sub(log_q, log_p));
+    vec term = v_sub(v_splat(0), v_mul(q, log_share_ratio(m, g)));
     term = v_only(has_t, v_select(has_s, term, v_splat((real)INFINITY)));
     vec pull = v_mul(v_splat(c->w_high), v_sub(p, q));
     const vec f = v_mul(row->f, v_load(&sums[g].at->inv_t[l]));
@@ -77,25 +102,30 @@ static inline vec finish_high(const criterion *c, group_terms *sums, int g, int 
 typedef struct {
     vec forward, reverse, log_ratio;
     mask has_s, has_t;
+    vec per_s, per_t; // the sums' inverses
 } divergences;
 
 static inline divergences divergences_of(const criterion *c, const block *b, int g, int l,
                                          vec log_ratio) {
-    const group_terms *sums = b->low_sums;
-    const vec s = v_load(&sums[g].sum_s[l]), t = v_load(&sums[g].sum_t[l]);
-    const vec infinite = v_splat((real)INFINITY), inv_t = v_load(&sums[g].at->inv_t[l]);
-    divergences d = {v_splat(0), v_splat(0), log_ratio, v_positive(s), v_positive(t)};
+    const group_terms *sums = &b->low_sums[g];
+    const vec s = v_load(&sums->sum_s[l]), t = v_load(&sums->sum_t[l]), one = v_splat(1);
+    const vec infinite = v_splat((real)INFINITY), inv_t = v_load(&sums->at->inv_t[l]);
+    divergences d = {.log_ratio = log_ratio,
+                     .has_s = v_positive(s),
+                     .has_t = v_positive(t),
+                     .per_s = v_div(one, s),
+                     .per_t = v_div(one, t)};
     const mask refined = v_positive(v_load(&b->refined[l]));
     if (c->forward) {
-        vec mean = v_mul(v_div(v_load(&sums[g].dot_t[l]), t), inv_t);
-        vec term =
-            v_select(refined, v_div(v_load(&sums[g].excess_t[l]), t), v_sub(log_ratio, mean));
+        const vec mean = v_mul(v_mul(v_load(&sums->dot_t[l]), d.per_t), inv_t),
+                  anew = v_mul(v_load(&sums->excess_t[l]), d.per_t);
+        const vec term = v_select(refined, anew, v_sub(log_ratio, mean));
         d.forward = v_only(d.has_t, v_select(d.has_s, term, infinite));
     }
     if (c->reverse) {
-        vec mean = v_mul(v_div(v_load(&sums[g].dot_s[l]), s), inv_t);
-        vec term =
-            v_select(refined, v_div(v_load(&sums[g].excess_s[l]), s), v_sub(mean, log_ratio));
+        const vec mean = v_mul(v_mul(v_load(&sums->dot_s[l]), d.per_s), inv_t),
+                  anew = v_mul(v_load(&sums->excess_s[l]), d.per_s);
+        const vec term = v_select(refined, anew, v_sub(mean, log_ratio));
         d.reverse = v_only(d.has_s, v_select(d.has_t, term, infinite));
     }
     return d;
@@ -127,7 +157,7 @@ static inline void finish_low(const criterion *c, block *b, int g, int l, vec q,
     vec with_s = v_only(settled, v_mul(w, v_splat(c->reverse_share)));
     vec pull = v_only(settled, v_mul(with_s, v_add(d.log_ratio, d.reverse)));
     const vec f = v_mul(row->f, v_load(&sums[g].at->inv_t[l]));
-    vec per_s = v_only(d.has_s, v_div(f, s)), per_t = v_only(d.has_t, v_div(f, t));
+    vec per_s = v_only(d.has_s, v_mul(f, d.per_s)), per_t = v_only(d.has_t, v_mul(f, d.per_t));
     v_store(&sums[g].c_s[l], v_add(v_load(&sums[g].c_s[l]), v_mul(per_s, v_sub(with_t, pull))));
     v_store(&sums[g].c_t[l], v_add(v_load(&sums[g].c_t[l]), v_mul(per_t, with_t)));
     v_store(&sums[g].c_d[l], v_mul(v_mul(per_s, with_s), v_load(&sums[g].at->inv_t[l])));
@@ -136,16 +166,14 @@ static inline void finish_low(const criterion *c, block *b, int g, int l, vec q,
 static inline void finish_kd(const criterion *c, block *b, int l, const row_factors *row) {
     const bool split = c->split_high, with_high = c->groups > 1 && c->w_high != 0;
     group_terms *sums = split ? b->high_sums : b->low_sums;
-    v_shares p, q;
-    shares(c, b, sums, STUDENT, l, &p);
-    shares(c, b, sums, TEACHER, l, &q);
+    v_masses m;
+    masses(c, b, sums, l, &m);
     vec high = v_splat(0), kd = v_splat(0);
     for (int g = 0; g < c->groups; g++) {
-        v_store(&b->student_mass[g][l], p.value[g]);
-        v_store(&b->teacher_mass[g][l], q.value[g]);
+        v_store(&b->student_mass[g][l], m.p.value[g]);
+        v_store(&b->teacher_mass[g][l], m.q.value[g]);
         if (with_high) {
-            vec part = finish_high(c, sums, g, l, p.log[g], q.log[g], p.value[g], q.value[g], row);
-            high = v_add(high, part);
+            high = v_add(high, finish_high(c, sums, g, l, &m, row));
         }
         if (!with_high || split) {
             v_store(&b->low_sums[g].c_s[l], row->broken);
@@ -159,12 +187,11 @@ static inline void finish_kd(const criterion *c, block *b, int l, const row_fact
         }
         v_store(&b->low[g][l], v_splat(0));
         if (c->w_low[g] == 0) continue;
-        vec log_ratio = v_sub(p.log_sum[g], q.log_sum[g]);
-        if (split)
-            log_ratio = v_sub(v_log(v_load(&b->low_sums[g].sum_s[l])),
-                              v_log(v_load(&b->low_sums[g].sum_t[l])));
+        const vec log_ratio =
+            split ? log_of_ratio(v_load(&b->low_sums[g].sum_s[l]), v_load(&b->low_sums[g].sum_t[l]))
+                  : m.log_ratio[g];
         v_store(&b->low_sums[g].level[l], log_ratio);
-        finish_low(c, b, g, l, q.value[g], log_ratio, row);
+        finish_low(c, b, g, l, m.q.value[g], log_ratio, row);
         kd = v_add(kd, v_mul(v_splat(c->w_low[g]), v_load(&b->low[g][l])));
     }
     if (with_high) kd = v_add(v_mul(v_splat(c->w_high), high), kd);
