@@ -129,6 +129,11 @@ static void *carve(carver *w, size_t bytes) {
     return piece;
 }
 
+// Whether rows are laid out group by group (sorted_body.h).
+static bool sorts(const plan *p) {
+    return p->shape == SHAPE_ROWS && (p->needs_groups || p->c.split_high);
+}
+
 static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
     const size_t classes = (size_t)p->batch->classes;
     const size_t tile = sizeof(float) * classes * (size_t)p->block_rows;
@@ -139,16 +144,15 @@ static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
     x->tile_g = p->copy_grad ? carve(w, tile) : NULL;
     x->tile_map = p->copy_map ? carve(w, classes * (size_t)p->block_rows) : NULL;
     const bool floats = p->shape != SHAPE_EXACT;
-    const bool sorts = p->shape == SHAPE_ROWS && (p->needs_groups || p->c.split_high);
     // A class of tile_g is written when its exponential has been read, unless they lie in another order.
-    x->exp_s = x->tile_g && !sorts ? x->tile_g : floats ? carve(w, tile) : NULL;
+    x->exp_s = x->tile_g && !sorts(p) ? x->tile_g : floats ? carve(w, tile) : NULL;
     x->exp_t = floats ? carve(w, tile) : NULL;
     x->exp_ce = floats && p->c.ce ? carve(w, tile) : NULL;
     const size_t index = sizeof(int32_t) * (classes + SLACK) * (size_t)p->block_rows;
-    x->exp_high = sorts && p->c.split_high ? carve(w, tile) : NULL;
-    x->sorted_s = sorts ? carve(w, tile) : NULL;
-    x->sorted_t = sorts ? carve(w, tile) : NULL;
-    x->sorted_index = sorts ? carve(w, index) : NULL;
+    x->exp_high = sorts(p) && p->c.split_high ? carve(w, tile) : NULL;
+    x->sorted_s = sorts(p) ? carve(w, tile) : NULL;
+    x->sorted_t = sorts(p) ? carve(w, tile) : NULL;
+    x->sorted_index = sorts(p) ? carve(w, index) : NULL;
     x->row_s = carve(w, row);
     x->row_t = carve(w, row);
     x->row_g = carve(w, row);
@@ -330,6 +334,8 @@ static void place_rows(const plan *p, block *b, const scratch *x, int64_t first)
     }
     b->accumulate = p->result->accumulate && !p->copy_grad;
     b->map_shared = p->needs_groups && p->batch->groups_stride == 0;
+    b->exp_in_gradient = p->result->grad && !p->copy_grad && !p->result->accumulate &&
+                         p->result->grad != p->batch->student && !sorts(p);
 }
 
 static void load_exact_row(const plan *p, const scratch *x, int64_t row) {
