@@ -309,11 +309,12 @@ static gdkd_status check_class_tables(const plan *p) {
     const gdkd_batch *b = p->batch;
     const gdkd_config *c = p->config;
     if (!p->c.kd || p->rows == 0) return GDKD_OK;
-    for (int64_t i = 0; i < b->classes; i++) {
-        if (has_k(c) && c->k_rule == GDKD_K_PER_CLASS && b->k_table[i] < 1) return GDKD_ERROR_K;
-        if (p->c.table_weighted != 0 && c->low_weight_index == GDKD_LOW_WEIGHT_PER_CLASS &&
-            !finite(b->low_weight[i]))
-            return GDKD_ERROR_WEIGHT;
+    const bool ks = has_k(c) && c->k_rule == GDKD_K_PER_CLASS;
+    const bool weights =
+        p->c.table_weighted != 0 && c->low_weight_index == GDKD_LOW_WEIGHT_PER_CLASS;
+    for (int64_t i = 0; (ks || weights) && i < b->classes; i++) {
+        if (ks && b->k_table[i] < 1) return GDKD_ERROR_K;
+        if (weights && !finite(b->low_weight[i])) return GDKD_ERROR_WEIGHT;
     }
     return GDKD_OK;
 }
