@@ -1,20 +1,7 @@
 #include "convert.h"
 
-#include "gdkd.h"
-
 #include <math.h>
 #include <string.h>
-
-size_t gdkd_dtype_size(int32_t dtype) {
-    switch (dtype) {
-    case GDKD_F64:
-        return 8;
-    case GDKD_F32:
-        return 4;
-    default:
-        return 2;
-    }
-}
 
 // --- 16-bit floats -------------------------------------------------------------------------------
 

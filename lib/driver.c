@@ -168,26 +168,30 @@ size_t gdkd_plan_workspace(const plan *p) {
 
 // --- One block -----------------------------------------------------------------------------------
 
-// Where row r lies: element offsets of its class 0.
+// Where row r lies: element offsets of its class 0. No division where rows follow each other.
 static int64_t offset_of(const plan *p, int64_t row, int64_t stride) {
     const int64_t inner = p->batch->inner;
-    return row / inner * stride + row % inner;
+    return inner == 1 ? row * stride : row / inner * stride + row % inner;
 }
 
-static gdkd_strided student_row(const plan *p, int64_t row) {
-    const gdkd_batch *b = p->batch;
-    const size_t size = gdkd_dtype_size(b->student_dtype);
-    const char *data =
-        (const char *)b->student + size * (size_t)offset_of(p, row, p->student_stride);
-    return (gdkd_strided){data, b->student_dtype, b->inner};
+// One of the caller's arrays of logits.
+typedef struct {
+    const char *data;
+    int32_t dtype;
+    int64_t stride;
+} logits;
+
+static logits student_of(const plan *p) {
+    return (logits){p->batch->student, p->batch->student_dtype, p->student_stride};
 }
 
-static gdkd_strided teacher_row(const plan *p, int64_t row) {
-    const gdkd_batch *b = p->batch;
-    const size_t size = gdkd_dtype_size(b->teacher_dtype);
-    const char *data =
-        (const char *)b->teacher + size * (size_t)offset_of(p, row, p->teacher_stride);
-    return (gdkd_strided){data, b->teacher_dtype, b->inner};
+static logits teacher_of(const plan *p) {
+    return (logits){p->batch->teacher, p->batch->teacher_dtype, p->teacher_stride};
+}
+
+static gdkd_strided row_of(const plan *p, logits from, int64_t row) {
+    const size_t at = gdkd_dtype_size(from.dtype) * (size_t)offset_of(p, row, from.stride);
+    return (gdkd_strided){from.data + at, from.dtype, p->batch->inner};
 }
 
 static void *grad_row(const plan *p, int64_t row) {
@@ -208,7 +212,7 @@ static void gather_map(const plan *p, int64_t row, uint8_t *out, int64_t out_ste
 
 static int32_t target_of_row(const plan *p, int64_t row) {
     if (p->batch->target) return (int32_t)gdkd_target_of(p->batch, row);
-    gdkd_strided teacher = teacher_row(p, row);
+    gdkd_strided teacher = row_of(p, teacher_of(p), row);
     return gdkd_argmax(&teacher, p->c.classes);
 }
 
@@ -262,29 +266,29 @@ static bool can_transpose(const plan *p, const block *b, int32_t dtype) {
     return dtype == GDKD_F32 && p->batch->inner == 1 && b->used == (1U << b->rows) - 1U;
 }
 
-static void fill_tile(const plan *p, const block *b, int64_t first, int32_t dtype,
-                      gdkd_strided (*row_at)(const plan *, int64_t), float *tile) {
-    gdkd_strided row[BLOCK_ROWS];
-    for (int l = 0; l < b->rows; l++) row[l] = row_at(p, first + l);
-    if (can_transpose(p, b, dtype)) {
-        const float *data[BLOCK_ROWS];
-        for (int l = 0; l < b->rows; l++) data[l] = row[l].data;
-        p->kernels->gather(data, b->rows, p->c.classes, tile);
+static void fill_tile(const plan *p, const block *b, int64_t first, logits from, float *tile) {
+    if (can_transpose(p, b, from.dtype)) {
+        const float *row[BLOCK_ROWS], *start = row_of(p, from, first).data;
+        for (int l = 0; l < b->rows; l++) row[l] = start + l * from.stride;
+        p->kernels->gather(row, b->rows, p->c.classes, tile);
         return;
     }
-    for (int l = 0; l < b->rows; l++)
-        if (b->used >> l & 1U) gdkd_gather_f32(&row[l], p->c.classes, tile + l, BLOCK_ROWS);
+    for (int l = 0; l < b->rows; l++) {
+        const gdkd_strided row = row_of(p, from, first + l);
+        if (b->used >> l & 1U) gdkd_gather_f32(&row, p->c.classes, tile + l, BLOCK_ROWS);
+    }
 }
 
 // Fills tiles or points into the caller's memory, for lanes across rows.
 static void place_across(const plan *p, block *b, const scratch *x, int64_t first) {
     const gdkd_batch *batch = p->batch;
+    const logits student = student_of(p), teacher = teacher_of(p);
     b->s_step = b->g_step = p->copy_student ? BLOCK_ROWS : batch->inner;
     b->t_step = p->copy_teacher ? BLOCK_ROWS : batch->inner;
-    b->s = p->copy_student ? x->tile_s : student_row(p, first).data;
-    b->t = p->c.kd ? (p->copy_teacher ? x->tile_t : teacher_row(p, first).data) : NULL;
-    if (p->copy_student) fill_tile(p, b, first, batch->student_dtype, student_row, x->tile_s);
-    if (p->copy_teacher) fill_tile(p, b, first, batch->teacher_dtype, teacher_row, x->tile_t);
+    b->s = p->copy_student ? x->tile_s : row_of(p, student, first).data;
+    b->t = p->c.kd ? (p->copy_teacher ? x->tile_t : row_of(p, teacher, first).data) : NULL;
+    if (p->copy_student) fill_tile(p, b, first, student, x->tile_s);
+    if (p->copy_teacher) fill_tile(p, b, first, teacher, x->tile_t);
     for (int l = 0; p->copy_map && l < b->rows; l++)
         if (b->used >> l & 1U) gather_map(p, first + l, x->tile_map + l, BLOCK_ROWS);
     b->g = !p->result->grad ? NULL : p->copy_grad ? (void *)x->tile_g : grad_row(p, first);
@@ -298,7 +302,8 @@ static void place_rows(const plan *p, block *b, const scratch *x, int64_t first)
     const int64_t classes = p->c.classes;
     for (int l = 0; l < b->rows; l++) {
         if (!(b->used >> l & 1U)) continue;
-        gdkd_strided s = student_row(p, first + l), t = teacher_row(p, first + l);
+        const gdkd_strided s = row_of(p, student_of(p), first + l),
+                           t = p->c.kd ? row_of(p, teacher_of(p), first + l) : s;
         b->s_row[l] = p->copy_student ? x->tile_s + l * classes : s.data;
         b->t_row[l] = !p->c.kd ? NULL : p->copy_teacher ? x->tile_t + l * classes : t.data;
         if (p->copy_student) gdkd_gather_f32(&s, classes, x->tile_s + l * classes, 1);
@@ -314,9 +319,10 @@ static void place_rows(const plan *p, block *b, const scratch *x, int64_t first)
 }
 
 static void load_exact_row(const plan *p, const scratch *x, int64_t row) {
-    gdkd_strided s = student_row(p, row), t = teacher_row(p, row);
+    const gdkd_strided s = row_of(p, student_of(p), row);
     gdkd_gather_f64(&s, p->c.classes, x->row_s);
     if (!p->c.kd) return;
+    const gdkd_strided t = row_of(p, teacher_of(p), row);
     gdkd_gather_f64(&t, p->c.classes, x->row_t);
     if (p->needs_groups) gather_map(p, row, x->map, 1);
 }
@@ -366,8 +372,8 @@ static void scatter_tile(const plan *p, const block *b, const scratch *x, int64_
     const bool along = p->shape == SHAPE_ROWS;
     if (!along && !b->refused && !p->result->accumulate &&
         can_transpose(p, b, p->batch->student_dtype)) {
-        float *row[BLOCK_ROWS];
-        for (int l = 0; l < b->rows; l++) row[l] = grad_row(p, first + l);
+        float *row[BLOCK_ROWS], *start = grad_row(p, first);
+        for (int l = 0; l < b->rows; l++) row[l] = start + l * p->grad_stride;
         p->kernels->scatter(x->tile_g, b->rows, p->c.classes, row);
         return;
     }
