@@ -356,7 +356,7 @@ static void block_sums(const plan *p, block *b, const scratch *x, int64_t first)
     else
         float_sums(p, b, x, first);
     exact_sums(p, b, x, first);
-    if (b->refused | b->near) p->kernels->finish(&p->c, b);
+    if (b->refused | b->near) p->kernels->finish_again(&p->c, b);
 }
 
 static void clear_gradient(const plan *p, int64_t row) {
