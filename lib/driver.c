@@ -236,34 +236,46 @@ static double low_weight_of(const plan *p, int64_t row, int32_t target) {
     return p->batch->low_weight[per_row ? row : target];
 }
 
-static void describe_rows(const plan *p, block *b, int64_t first, int rows) {
-    const double scale = p->result->grad_scale / p->divisor;
+static uint32_t all_rows(int rows) {
+    return (1U << rows) - 1U;
+}
+
+static uint32_t used_rows(const plan *p, int64_t first, int rows) {
+    if (!p->batch->row_weight && !p->batch->target) return all_rows(rows);
+    uint32_t used = 0;
+    for (int l = 0; l < rows; l++) used |= (uint32_t)gdkd_row_used(p, first + l) << l;
+    return used;
+}
+
+// Whether rows differ in what describe_row finds. Otherwise it stays as begin_block has it.
+static bool rows_differ(const plan *p) {
+    return p->needs_target || p->batch->row_weight || p->c.table_weighted != 0 ||
+           p->config->k_rule == GDKD_K_PER_ROW;
+}
+
+static void describe_row(const plan *p, block *b, int lane, int64_t row) {
     const double *weight = p->batch->row_weight;
-    const bool every = !weight && !p->batch->target, with_k = uses_k(&p->c);
+    if (p->needs_target) b->target[lane] = target_of_row(p, row);
+    if (uses_k(&p->c)) b->k[lane] = k_of(p, row, b->target[lane]);
+    if (p->c.table_weighted != 0) b->low_weight[lane] = low_weight_of(p, row, b->target[lane]);
+    if (weight) b->grad_scale[lane] = p->result->grad_scale * weight[row] / p->divisor;
+}
+
+static void describe_rows(const plan *p, block *b, int64_t first, int rows) {
+    if (b->near) memset(b->refined, 0, sizeof b->refined);
+    if (p->shape == SHAPE_ROWS) memset(b->list.count, 0, sizeof b->list.count);
     b->rows = rows;
-    b->used = b->refused = b->near = 0;
-    for (int l = 0; l < BLOCK_ROWS; l++) {
-        b->target[l] = 0;
-        b->k[l] = 1;
-        b->low_weight[l] = 1;
-        b->grad_scale[l] = 0;
-        b->list.count[l] = 0;
-        b->refined[l] = 0;
-    }
-    for (int l = 0; l < rows; l++) {
-        const int64_t row = first + l;
-        if (!every && !gdkd_row_used(p, row)) continue;
-        b->used |= 1U << l;
-        if (p->needs_target) b->target[l] = target_of_row(p, row);
-        if (with_k) b->k[l] = k_of(p, row, b->target[l]);
-        if (p->c.table_weighted != 0) b->low_weight[l] = low_weight_of(p, row, b->target[l]);
-        b->grad_scale[l] = weight ? p->result->grad_scale * weight[row] / p->divisor : scale;
+    b->used = used_rows(p, first, rows);
+    b->refused = b->near = 0;
+    for (uint32_t open = rows_differ(p) ? b->used : 0; open; open &= open - 1) {
+        const int lane = __builtin_ctz(open);
+        describe_row(p, b, lane, first + lane);
     }
 }
 
 // Whether a block's rows are floats that lie one behind the other and are all used.
 static bool can_transpose(const plan *p, const block *b, int32_t dtype) {
-    return dtype == GDKD_F32 && p->batch->inner == 1 && b->used == (1U << b->rows) - 1U;
+    return dtype == GDKD_F32 && p->batch->inner == 1 && b->used == all_rows(b->rows);
 }
 
 static void fill_tile(const plan *p, const block *b, int64_t first, logits from, float *tile) {
@@ -332,7 +344,7 @@ static void float_sums(const plan *p, block *b, const scratch *x, int64_t first)
     const bool rows = p->shape == SHAPE_ROWS;
     (rows ? place_rows : place_across)(p, b, x, first);
     (rows ? k->rows_sums : k->across_sums)(&p->c, b, x);
-    k->combine(&p->c, b);
+    if (rows) k->combine(&p->c, b);
     k->finish(&p->c, b);
     k->judge(&p->c, b);
     if (!b->near) return;
@@ -415,7 +427,7 @@ static void run_block(const plan *p, block *b, const scratch *x, int64_t first, 
     if (b->used) block_sums(p, b, x, first);
     for (int l = 0; p->result->row_loss && l < rows; l++)
         p->result->row_loss[first + l] = b->used >> l & 1U ? b->loss[l] : 0;
-    if (!p->batch->row_weight && b->used == (1U << rows) - 1U)
+    if (!p->batch->row_weight && b->used == all_rows(rows))
         add_whole_block(p, b, first, sum);
     else
         for (int l = 0; l < rows; l++)
@@ -450,12 +462,32 @@ static void run_chunk(const plan *p, block *b, const scratch *x, int chunk, tota
     for (int64_t i = from; i < to; i++) run_numbered_block(p, b, x, i, sum);
 }
 
-// Lanes without a row are computed too, and must hold numbers.
-static void clear_block(const plan *p, block *b) {
-    memset(b, 0, offsetof(block, low_sums));
-    memset(b->low_sums, 0, sizeof *b->low_sums * (size_t)p->c.groups);
-    for (int l = 0; l < BLOCK_ROWS; l++) gdkd_use_temperatures(&p->c, b, l);
-    if (p->c.split_high) memset(b->high_sums, 0, sizeof *b->high_sums * (size_t)p->c.groups);
+static void clear_members(block *b, size_t from, size_t to) {
+    memset((char *)b + from, 0, to - from);
+}
+
+// What is the same in all rows; and zeros where a stage may read what none has written. The kernels compute all
+// lanes of a vector: those of a row that is not there, not used or refused have no moments, borders, reference points,
+// sums or coefficients of their own. All else, from the logits' places to the rows' terms, is looked at in used rows
+// alone.
+static void begin_block(const plan *p, block *b) {
+    const criterion *c = &p->c;
+    b->near = 0;
+    for (int l = 0; l < BLOCK_ROWS; l++) {
+        b->target[l] = 0;
+        b->k[l] = p->config->k;
+        b->grad_scale[l] = p->result->grad_scale / p->divisor;
+        b->low_weight[l] = 1;
+        b->list.count[l] = 0;
+        b->refined[l] = 0;
+        gdkd_use_temperatures(c, b, l);
+    }
+    // From the moments to the borders; the cross-entropy's part; the groups.
+    clear_members(b, offsetof(block, base_s), offsetof(block, near));
+    if (c->ce) clear_members(b, offsetof(block, ref_ce), offsetof(block, loss));
+    if (p->shape == SHAPE_ROWS) memset(&b->rest, 0, sizeof b->rest);
+    memset(b->low_sums, 0, sizeof *b->low_sums * (size_t)c->groups);
+    if (c->split_high) memset(b->high_sums, 0, sizeof *b->high_sums * (size_t)c->groups);
 }
 
 // One thread's share of the chunks. They are dealt out beforehand: all cost about the same. The
@@ -466,7 +498,7 @@ static void run_share(const plan *p, char *pieces, size_t piece, int thread, int
     scratch x;
     block *b;
     carve_thread(p, &mine, &x, &b);
-    clear_block(p, b);
+    begin_block(p, b);
     for (int chunk = thread; chunk < p->chunks; chunk += team)
         run_chunk(p, b, &x, chunk, &sums[chunk]);
 }
