@@ -38,11 +38,16 @@ static void add_row(const plan *p, const block *b, int lane, int64_t row, totals
     }
 }
 
-// The same for all rows of a block that weigh the same.
+// The same for all rows of a block that weigh the same. Of a whole block, halves are added.
 static double sum_of(const lanes value, int rows) {
-    double sum = 0;
-    for (int l = 0; l < rows; l++) sum += value[l];
-    return sum;
+    double sum = 0, half[BLOCK_ROWS / 2];
+    if (rows < BLOCK_ROWS) {
+        for (int l = 0; l < rows; l++) sum += value[l];
+        return sum;
+    }
+    for (int l = 0; l < BLOCK_ROWS / 2; l++) half[l] = value[l] + value[l + BLOCK_ROWS / 2];
+    for (int l = 0; l < BLOCK_ROWS / 4; l++) half[l] += half[l + BLOCK_ROWS / 4];
+    return (half[0] + half[2]) + (half[1] + half[3]);
 }
 
 static void add_whole_block(const plan *p, const block *b, int64_t first, totals *sum) {
