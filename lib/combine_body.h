@@ -46,8 +46,8 @@ static inline change change_of(const criterion *c, const block *b, int l) {
     const group_terms *whole = &b->low_sums[c->groups - 1], *rest = &b->rest;
     const vec by_s = v_sub(v_load(&rest->ref_s[l]), v_load(&whole->ref_s[l])),
               by_t = v_sub(v_load(&rest->ref_t[l]), v_load(&whole->ref_t[l]));
-    return (change){exp_over(c, by_s, b->inv_t, l), exp_over(c, by_t, b->inv_tt, l),
-                    v_fnma(by_t, v_load(&b->rho[l]), by_s)};
+    return (change){exp_over(c, by_s, b->row.inv_t, l), exp_over(c, by_t, b->row.inv_tt, l),
+                    v_fnma(by_t, v_load(&b->row.rho[l]), by_s)};
 }
 
 static inline void refer_lists(const criterion *c, block *b, int l, int longest) {
@@ -101,8 +101,8 @@ static inline void add_listed(const criterion *c, block *b, int l, int j) {
     }
     const vec ds = v_sub(v_load(&list->s[j][l]), pick(m, c->groups, ref_s));
     const vec dt = v_sub(v_load(&list->t[j][l]), pick(m, c->groups, ref_t));
-    const vec e_s = exp_over(c, ds, b->inv_t, l), e_t = exp_over(c, dt, b->inv_tt, l);
-    const vec d = v_fnma(dt, v_load(&b->rho[l]), ds);
+    const vec e_s = exp_over(c, ds, b->row.inv_t, l), e_t = exp_over(c, dt, b->row.inv_tt, l);
+    const vec d = v_fnma(dt, v_load(&b->row.rho[l]), ds);
     v_store(&list->e_s[j][l], e_s);
     v_store(&list->e_t[j][l], e_t);
     v_store(&list->d[j][l], d);
@@ -159,7 +159,7 @@ static inline void prepare_refine(const criterion *c, block *b, int l) {
     if (!any_list(b, l)) return;
     const group_terms *last = &b->low_sums[c->groups - 1];
     const change to = change_of(c, b, l);
-    v_store(&b->rest.level[l], v_fnma(to.shift, v_load(&b->inv_t[l]), v_load(&last->level[l])));
+    v_store(&b->rest.level[l], v_fnma(to.shift, v_load(&b->row.inv_t[l]), v_load(&last->level[l])));
     v_store(&b->rest.odds[l], v_mul(v_load(&last->odds[l]), v_div(to.w_s, to.w_t)));
 }
 
@@ -170,7 +170,7 @@ static inline void refine_listed(const criterion *c, block *b, int l, int j) {
     for (int g = 0; g < c->groups; g++) {
         group_terms *p = &b->low_sums[g];
         const mask m = listed_in(b, l, j, g);
-        const vec u = v_fnma(d, v_load(&b->inv_t[l]), v_load(&p->level[l])), one = v_splat(1);
+        const vec u = v_fnma(d, v_load(&b->row.inv_t[l]), v_load(&p->level[l])), one = v_splat(1);
         // e_t phi(u) = e_t (u - 1) + e_t exp(-u), where e_t exp(-u) = e_s S_t / S_s
         const vec forward = v_fma(e_s, v_load(&p->odds[l]), v_mul(e_t, v_sub(u, one)));
         const vec reverse = v_sub(v_div(e_t, v_load(&p->odds[l])), v_mul(e_s, v_add(u, one)));

@@ -143,10 +143,17 @@ static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
     x->tile_t = p->copy_teacher ? carve(w, tile) : NULL;
     x->tile_g = p->copy_grad ? carve(w, tile) : NULL;
     x->tile_map = p->copy_map ? carve(w, classes * (size_t)p->block_rows) : NULL;
-    // A class of tile_g is written when its exponential has been read.
-    x->exp_s = x->tile_g ? x->tile_g : p->shape != SHAPE_EXACT ? carve(w, tile) : NULL;
-    x->exp_t = p->shape != SHAPE_EXACT ? carve(w, tile) : NULL;
-    x->exp_ce = p->shape != SHAPE_EXACT && p->c.ce ? carve(w, tile) : NULL;
+    const bool floats = p->shape != SHAPE_EXACT;
+    const bool sorts = p->shape == SHAPE_ROWS && (p->needs_groups || p->c.split_high);
+    // A class of tile_g is written when its exponential has been read, unless they lie in another order.
+    x->exp_s = x->tile_g && !sorts ? x->tile_g : floats ? carve(w, tile) : NULL;
+    x->exp_t = floats ? carve(w, tile) : NULL;
+    x->exp_ce = floats && p->c.ce ? carve(w, tile) : NULL;
+    const size_t index = sizeof(int32_t) * (classes + SLACK) * (size_t)p->block_rows;
+    x->exp_high = sorts && p->c.split_high ? carve(w, tile) : NULL;
+    x->sorted_s = sorts ? carve(w, tile) : NULL;
+    x->sorted_t = sorts ? carve(w, tile) : NULL;
+    x->sorted_index = sorts ? carve(w, index) : NULL;
     x->row_s = carve(w, row);
     x->row_t = carve(w, row);
     x->row_g = carve(w, row);
@@ -333,6 +340,7 @@ static void place_rows(const plan *p, block *b, const scratch *x, int64_t first)
                                          : map_of_row(p, first + l);
     }
     b->accumulate = p->result->accumulate && !p->copy_grad;
+    b->map_shared = p->needs_groups && p->batch->groups_stride == 0;
 }
 
 static void load_exact_row(const plan *p, const scratch *x, int64_t row) {
@@ -472,12 +480,13 @@ static void clear_members(block *b, size_t from, size_t to) {
 }
 
 // What is the same in all rows; and zeros where a stage may read what none has written. The kernels compute all
-// lanes of a vector: those of a row that is not there, not used or refused have no moments, borders, reference points,
-// sums or coefficients of their own. All else, from the logits' places to the rows' terms, is looked at in used rows
+// lanes of a vector: those of a row that is not there, not used or refused have no borders, reference points, sums or
+// coefficients of their own. All else, from the logits' places to the rows' terms, is looked at in used rows
 // alone.
 static void begin_block(const plan *p, block *b) {
     const criterion *c = &p->c;
     b->near = 0;
+    b->all_sorted = false;
     for (int l = 0; l < BLOCK_ROWS; l++) {
         b->target[l] = 0;
         b->k[l] = p->config->k;
@@ -485,14 +494,14 @@ static void begin_block(const plan *p, block *b) {
         b->low_weight[l] = 1;
         b->list.count[l] = 0;
         b->refined[l] = 0;
-        gdkd_use_temperatures(c, b, l);
     }
-    // From the moments to the borders; the cross-entropy's part; the groups.
-    clear_members(b, offsetof(block, base_s), offsetof(block, near));
+    // The borders, the cross-entropy's part, the groups.
+    clear_members(b, offsetof(block, bound), offsetof(block, near));
     if (c->ce) clear_members(b, offsetof(block, ref_ce), offsetof(block, loss));
     if (p->shape == SHAPE_ROWS) memset(&b->rest, 0, sizeof b->rest);
     memset(b->low_sums, 0, sizeof *b->low_sums * (size_t)c->groups);
     if (c->split_high) memset(b->high_sums, 0, sizeof *b->high_sums * (size_t)c->groups);
+    gdkd_begin_temperatures(c, b);
 }
 
 // One thread's share of the chunks. They are dealt out beforehand: all cost about the same. The

@@ -160,19 +160,20 @@ static void exact_sums(const criterion *c, block *b, int lane, const scratch *x)
                  *low_t = low_teacher(c, x);
     if (c->ce) {
         refer_ce(b, lane, s, 1, largest_of(s, c->classes, 1));
-        sums_of_row(c, b, b->low_sums, lane, PARTITION_NONE, WITH_CE, s, t, NULL, nowhere);
+        sums_of_row(c, b, b->low_sums, lane, PARTITION_NONE, WITH_CE, c->classes, s, t, NULL,
+                    nowhere);
     }
     if (!c->kd) return;
     exact_prepare(c, b, lane, x);
     if (c->split_high) {
         const double *high_s = high_is_raw(c) ? s : low_s, *high_t = high_is_raw(c) ? t : low_t;
-        refer_row(c, b, b->high_sums, lane, GDKD_PARTITION_MAP, high_s, high_t, x->map);
-        sums_of_row(c, b, b->high_sums, lane, GDKD_PARTITION_MAP, AS_ASKED, high_s, high_t, x->map,
-                    nowhere);
+        refer_row(c, b, b->high_sums, lane, GDKD_PARTITION_MAP, c->classes, high_s, high_t, x->map);
+        sums_of_row(c, b, b->high_sums, lane, GDKD_PARTITION_MAP, AS_ASKED, c->classes, high_s,
+                    high_t, x->map, nowhere);
     }
-    refer_row(c, b, b->low_sums, lane, GDKD_PARTITION_MAP, low_s, low_t, x->map);
-    sums_of_row(c, b, b->low_sums, lane, GDKD_PARTITION_MAP, AS_ASKED, low_s, low_t, x->map,
-                nowhere);
+    refer_row(c, b, b->low_sums, lane, GDKD_PARTITION_MAP, c->classes, low_s, low_t, x->map);
+    sums_of_row(c, b, b->low_sums, lane, GDKD_PARTITION_MAP, AS_ASKED, c->classes, low_s, low_t,
+                x->map, nowhere);
 }
 
 static inline double square_norm(const criterion *c, const double *gradient) {
@@ -193,7 +194,7 @@ static double add_share(const criterion *c, const block *b, share_kind kind, int
     const double *s = raw ? x->row_s : low_student(c, x), *t = raw ? x->row_t : low_teacher(c, x);
     const group_terms *p = kind == SHARE_HIGH ? b->high_sums : b->low_sums;
     gradient_of_row(c, b, p, lane, ce ? PARTITION_NONE : GDKD_PARTITION_MAP,
-                    ce ? WITH_CE : AS_ASKED, s, t, x->map, nowhere, share, false);
+                    ce ? WITH_CE : AS_ASKED, c->classes, s, t, x->map, nowhere, share, false);
     if (!raw && c->standardize != GDKD_STANDARDIZE_NONE)
         standardise_backward(c, x->row_s, x->map, share);
     for (int32_t i = 0; i < c->classes; i++) x->row_g[i] += share[i];

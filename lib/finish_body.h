@@ -37,7 +37,7 @@ OP void exp_distances(const criterion *c, int groups, const vec *distance, vec *
 
 OP void shares(const criterion *c, const block *b, const group_terms *p, int groups, who w, int l,
                v_shares *out) {
-    const vec inv_t = v_load(w == STUDENT ? &b->inv_t[l] : &b->inv_tt[l]), one = v_splat(1);
+    const vec inv_t = v_load(w == STUDENT ? &b->row.inv_t[l] : &b->row.inv_tt[l]), one = v_splat(1);
     vec base = v_lowest(), weight[MAX_GROUPS];
     mask there[MAX_GROUPS];
     for (int g = 0; g < groups; g++) {
@@ -59,7 +59,7 @@ OP void shares(const criterion *c, const block *b, const group_terms *p, int gro
 
 // What a row contributes besides its sums.
 typedef struct {
-    vec f;      // the gradient's common factor
+    vec f;      // the gradient's common factor, before 1 / T
     vec weight; // of the low terms, from the caller's table
     vec broken; // NaN where the row has no distribution to speak of, else 0
 } row_factors;
@@ -127,8 +127,8 @@ static inline vec finish_high(const criterion *c, const block *b, const group_te
                               int l, const row_factors *row) {
     const vec s = v_load(&p->sum_s[l]),
               apart = v_sub(v_load(&b->student_mass[g][l]), v_load(&b->teacher_mass[g][l]));
-    const vec pull = v_mul(v_splat(c->w_high), apart);
-    return v_only(v_positive(s), v_mul(v_div(row->f, s), pull));
+    const vec f = v_mul(row->f, v_load(&p->at->inv_t[l])), pull = v_mul(v_splat(c->w_high), apart);
+    return v_only(v_positive(s), v_mul(v_div(f, s), pull));
 }
 
 // The divergences of one group, before their weights.
@@ -138,7 +138,7 @@ typedef struct {
 
 static inline divergences divergences_of(const criterion *c, const block *b, const group_terms *p,
                                          int l, const sum_pair *at) {
-    const vec infinite = v_splat((real)INFINITY), inv_t = v_load(&b->inv_t[l]);
+    const vec infinite = v_splat((real)INFINITY), inv_t = v_load(&p->at->inv_t[l]);
     const vec level = v_load(&p->level[l]);
     divergences d = {v_splat(0), v_splat(0)};
     const mask refined = v_positive(v_load(&b->refined[l]));
@@ -174,11 +174,12 @@ static inline vec finish_low(const criterion *c, const block *b, int g, int l,
     // would leave a trace.
     const mask same = m_and(m_and(v_eq(at.s, one), v_eq(at.t, one)), v_eq(term, zero));
     const vec w = v_select(same, zero, v_mul(v_splat(c->w_low[g]), m));
-    const vec per_s = v_mul(row->f, at.over_s);
+    const vec inv_t = v_load(&p->at->inv_t[l]), f = v_mul(row->f, inv_t);
+    const vec per_s = v_mul(f, at.over_s);
     if (c->forward) {
         const vec with_t = v_only(at.has_t, v_mul(w, v_splat(c->forward_share)));
         to->s = v_fma(per_s, with_t, to->s);
-        to->t = v_fma(v_mul(row->f, at.over_t), with_t, to->t);
+        to->t = v_fma(v_mul(f, at.over_t), with_t, to->t);
     }
     if (c->reverse) {
         // The level is infinite where one of the models has nothing in the group.
@@ -188,7 +189,7 @@ static inline vec finish_low(const criterion *c, const block *b, int g, int l,
         const vec with_s = v_only(settled, v_mul(w, v_splat(c->reverse_share)));
         const vec pull = v_only(settled, v_mul(with_s, v_add(level, d.reverse)));
         to->s = v_fnma(per_s, pull, to->s);
-        to->d = v_mul(v_mul(per_s, with_s), v_load(&b->inv_t[l]));
+        to->d = v_mul(v_mul(per_s, with_s), inv_t);
     }
     const vec scaled = v_mul(v_mul(v_splat(c->factor), m), term);
     return v_select(v_eq(m, zero), zero, scaled); // 0 times infinity is 0 here
@@ -260,9 +261,8 @@ static inline vec find_broken(const criterion *c, const block *b, int l) {
 
 // fresh: whether the sums changed since the last time, and not just what refine found.
 static inline void finish_lanes(const criterion *c, block *b, int l, bool fresh) {
-    const vec common = v_mul(v_splat(c->kd_weight * c->factor), v_load(&b->inv_t[l]));
-    const row_factors row = {v_mul(v_load(&b->grad_scale[l]), common), v_load(&b->low_weight[l]),
-                             find_broken(c, b, l)};
+    const row_factors row = {v_mul(v_load(&b->grad_scale[l]), v_splat(c->kd_weight * c->factor)),
+                             v_load(&b->low_weight[l]), find_broken(c, b, l)};
     vec loss = row.broken;
     if (c->kd) {
         finish_kd(c, b, l, fresh, &row);

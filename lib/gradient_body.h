@@ -32,16 +32,16 @@ OP gradient_constants gradient_setup(const criterion *c, const block *b, const g
 }
 
 // e: the exponentials, where they were kept; otherwise they are computed again.
-OP vec gradient_step(const gradient_constants *k, int partition, int groups, bool map_shared, vec s,
-                     vec t, ivec i, const uint8_t *map, exponentials e, mask valid, bool partial) {
+OP vec gradient_step(const gradient_constants *k, int partition, group_range in, vec s, vec t,
+                     ivec i, const uint8_t *map, exponentials e, mask valid, bool partial) {
     vec gradient = v_splat(0);
-    if (groups > 0) {
+    if (in.count > 0) {
         mask m[MAX_GROUPS];
-        if (groups > 1) // one group's values are picked without looking
-            members(&k->sums.at, partition, groups, map_shared, t, i, map, valid, partial, m);
-        const vec ds = v_sub(s, pick(m, groups, k->sums.ref_s)),
-                  dt = v_sub(t, pick(m, groups, k->sums.ref_t));
-        vec factor = pick(m, groups, k->c_s);
+        if (in.count > 1) // one group's values are picked without looking
+            members(&k->sums.at, partition, in.count, t, i, map, valid, partial, m);
+        const vec ds = v_sub(s, pick(m, in.count, k->sums.ref_s + in.first)),
+                  dt = v_sub(t, pick(m, in.count, k->sums.ref_t + in.first));
+        vec factor = pick(m, in.count, k->c_s + in.first);
         if (!KEEP_EXPONENTIALS) {
             e.s = v_exp(ds, k->sums.student);
             e.t = v_exp(dt, k->sums.teacher);
@@ -51,10 +51,10 @@ OP vec gradient_step(const gradient_constants *k, int partition, int groups, boo
 #ifdef REAL_IS_DOUBLE
             d = v_select(v_eq(t, v_splat((real)-INFINITY)), v_splat(0), d);
 #endif
-            factor = v_fma(d, pick(m, groups, k->c_d), factor);
+            factor = v_fma(d, pick(m, in.count, k->c_d + in.first), factor);
         }
         gradient = v_mul(e.s, factor);
-        if (k->sums.forward) gradient = v_fnma(e.t, pick(m, groups, k->c_t), gradient);
+        if (k->sums.forward) gradient = v_fnma(e.t, pick(m, in.count, k->c_t + in.first), gradient);
     }
     if (k->sums.with_ce) {
         vec flat = k->flat;
@@ -92,19 +92,19 @@ OP exponentials kept_exponentials_some(kept from, mask m, int groups, bool with_
 #endif
 
 OP void gradient_of_row(const criterion *c, const block *b, const group_terms *p, int lane,
-                        int partition, task what, const real *s, const real *t, const uint8_t *map,
-                        kept from, real *g, bool accumulate) {
+                        int partition, task what, int32_t classes, const real *s, const real *t,
+                        const uint8_t *map, kept from, real *g, bool accumulate) {
     const int groups = groups_of(c, partition);
+    const group_range in = {0, groups};
     const gradient_constants k = gradient_setup(c, b, p, ROWS, lane, groups, what);
     const bool with_ce = k.sums.with_ce;
-    const int32_t classes = c->classes, whole = classes - classes % LANES;
+    const int32_t whole = classes - classes % LANES;
     ivec i = i_count(0);
     int32_t at = 0;
     for (; at < whole; at += LANES) {
         const exponentials e = kept_exponentials(kept_at(from, at), groups, with_ce);
         vec x = v_load(s + at), z = groups == 0 ? x : v_load(t + at);
-        vec y = gradient_step(&k, partition, groups, false, x, z, i, map ? map + at : NULL, e,
-                              m_all(), false);
+        vec y = gradient_step(&k, partition, in, x, z, i, map ? map + at : NULL, e, m_all(), false);
         v_store(g + at, accumulate ? v_add(v_load(g + at), y) : y);
         i = i_add(i, i_splat(LANES));
     }
@@ -112,8 +112,7 @@ OP void gradient_of_row(const criterion *c, const block *b, const group_terms *p
         mask valid = m_first(classes - at);
         const exponentials e = kept_exponentials_some(kept_at(from, at), valid, groups, with_ce);
         vec x = v_load_some(s + at, valid), z = groups == 0 ? x : v_load_some(t + at, valid);
-        vec y = gradient_step(&k, partition, groups, false, x, z, i, map ? map + at : NULL, e,
-                              valid, true);
+        vec y = gradient_step(&k, partition, in, x, z, i, map ? map + at : NULL, e, valid, true);
         v_store_some(g + at, valid, accumulate ? v_add(v_load_some(g + at, valid), y) : y);
     }
 }
@@ -132,8 +131,8 @@ OP void gradient_of_block(const criterion *c, const block *b, int partition, tas
             kept_exponentials(kept_at(from, (int64_t)at * LANES), groups, k.sums.with_ce);
         vec x = partial ? v_load_some(s, valid) : v_load(s), z = x;
         if (groups > 0) z = partial ? v_load_some(t, valid) : v_load(t);
-        vec y = gradient_step(&k, partition, groups, b->map_shared, x, z, i_splat(at), map, e,
-                              valid, partial);
+        vec y = gradient_step(&k, partition, groups_at(partition, groups, map), x, z, i_splat(at),
+                              map, e, valid, partial);
         if (partial) y = v_only(used, y);
         if (accumulate) y = v_add(partial ? v_load_some(g, live) : v_load(g), y);
         if (partial)
@@ -143,7 +142,7 @@ OP void gradient_of_block(const criterion *c, const block *b, int partition, tas
         s += b->s_step;
         t += b->t_step;
         g += g_step;
-        if (partition == GDKD_PARTITION_MAP) map += b->map_step;
+        if (map) map += b->map_step;
     }
 }
 

@@ -18,13 +18,8 @@ OP mask fair(const criterion *c, vec size) {
     return v_lt(size, v_splat(most));
 }
 
-static inline mask in_range(const criterion *c, const block *b, int l) {
-    const group_terms *p = b->low_sums;
-    vec scale = v_abs(v_load(&b->grad_scale[l]));
-    mask good = m_and(v_lt(v_splat(0x1p-60), scale), v_lt(scale, v_splat(0x1p60)));
-    good = m_or(good, v_eq(scale, v_splat(0)));
-    if (c->ce)
-        good = m_and(good, m_and(held(v_load(&b->sum_ce[l])), small_enough(v_load(&b->lin_ce[l]))));
+static inline mask groups_in_range(const criterion *c, const group_terms *p, int l) {
+    mask good = m_all();
     for (int g = 0; g < c->groups; g++) {
         vec s = v_load(&p[g].sum_s[l]), t = v_load(&p[g].sum_t[l]);
         mask fine = m_and(held(s), held(t));
@@ -40,6 +35,16 @@ static inline mask in_range(const criterion *c, const block *b, int l) {
         good = m_and(good, m_or(empty, fine));
     }
     return good;
+}
+
+static inline mask in_range(const criterion *c, const block *b, int l) {
+    vec scale = v_abs(v_load(&b->grad_scale[l]));
+    mask good = m_and(v_lt(v_splat(0x1p-60), scale), v_lt(scale, v_splat(0x1p60)));
+    good = m_or(good, v_eq(scale, v_splat(0)));
+    if (c->ce)
+        good = m_and(good, m_and(held(v_load(&b->sum_ce[l])), small_enough(v_load(&b->lin_ce[l]))));
+    if (c->split_high) good = m_and(good, groups_in_range(c, b->high_sums, l));
+    return m_and(good, groups_in_range(c, b->low_sums, l));
 }
 
 // Logarithms of float sums are off by about float_error. The promise is relative to the terms' absolute
@@ -64,7 +69,7 @@ OP vec spread(vec sum) {
 static inline vec mean_ratio(const block *b, int g, int l) {
     const group_terms *sums = b->low_sums;
     const vec s = v_load(&sums[g].sum_s[l]), dot = v_load(&sums[g].dot_s[l]);
-    return v_only(v_positive(s), v_mul(v_div(dot, s), v_load(&b->inv_t[l])));
+    return v_only(v_positive(s), v_mul(v_div(dot, s), v_load(&sums[g].at->inv_t[l])));
 }
 
 static inline mask reverse_is_precise(const criterion *c, const block *b, int l) {

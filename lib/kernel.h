@@ -12,6 +12,7 @@
 
 enum {
     BLOCK_ROWS = 16, // rows of a block: as many as a vector of floats has lanes
+    SLACK = 16,      // what i_store_lanes may write beyond its end
     MAX_GROUPS = GDKD_MAX_GROUPS,
     MOST_LISTED = 32 // classes of a row that are done one by one
 };
@@ -54,12 +55,21 @@ typedef struct {
     lanes hi, lo, min;
 } lane_scales;
 
+// What turns logits into exponents: the criterion's temperatures, or those of a row or a group that is standardised
+// (standard_body.h).
+typedef struct {
+    lanes inv_t, inv_tt, rho;
+    lane_scales student32, teacher32;
+    lanes base_s, mean_s, slope; // of a standardised student, for its gradient
+} temperatures;
+
 #define STANDARD_EPSILON 1e-7 // of the reference's logit standardisation
 
 // One group of every row: sums relative to reference points, with ds = s - ref_s, dt = t - ref_t,
 // d = ds - rho dt, and the coefficients of the gradient
 //     exp(ds / T) (c_s + c_d d) - exp(dt / T_t) c_t.
 typedef struct {
+    const temperatures *at;
     lanes ref_s, ref_t;
     lanes sum_s;         // sum of exp(ds / T)
     lanes sum_t;         // sum of exp(dt / T_t)
@@ -101,6 +111,11 @@ typedef struct {
     bool accumulate;
     bool map_shared;
 
+    // Rows shape, a sorted row: its classes lie group by group (sorted_body.h), those of group g from first[g] on.
+    // all_sorted: in one order that is already known.
+    int32_t first[MAX_GROUPS + 1][BLOCK_ROWS];
+    bool all_sorted;
+
     uint32_t used;    // bit l: the row is read
     uint32_t refused; // bit l: the float kernel declined the row; the double kernel does it
     int32_t target[BLOCK_ROWS];
@@ -108,10 +123,7 @@ typedef struct {
     double grad_scale[BLOCK_ROWS]; // row weight, divisor and the caller's scale
     double low_weight[BLOCK_ROWS];
 
-    // The temperatures: the criterion's, or a standardised row's own (standard_body.h).
-    lanes inv_t, inv_tt, rho;
-    lane_scales student32, teacher32;
-    lanes base_s, mean_s, slope; // of a standardised row's student, for its gradient
+    temperatures row;
 
     // The split. A class c is above the border when t > bound, or t = bound and c <= last (BOTTOM:
     // t < bound). TARGET: index is the target. TOP1_TOPK: the top class has t = top and c <= index.
@@ -142,6 +154,7 @@ typedef struct {
     // the low ones (standardisation inside the groups) or its share of the gradient by itself
     // (norms). rest: of the classes that are not listed, in rows that have a list.
     group_terms rest, low_sums[MAX_GROUPS], high_sums[MAX_GROUPS];
+    temperatures group[MAX_GROUPS]; // of the low terms, where groups are standardised
     listing list;
 } block;
 
@@ -151,7 +164,10 @@ typedef struct {
     float *tile_s, *tile_t, *tile_g; // gathered or converted logits, and their gradient
     uint8_t *tile_map;               // likewise, the groups
     float *exp_s, *exp_t, *exp_ce;   // the exponentials that the sums found, for the gradient
-    double *row_s, *row_t, *row_g;   // one row in double
+    float *exp_high;                 // the student's in the high term, where that has its own
+    float *sorted_s, *sorted_t; // rows whose classes lie group by group, with room for SLACK more
+    int32_t *sorted_index;      // the classes' places in the row
+    double *row_s, *row_t, *row_g;                // one row in double
     double *standard_s, *standard_t, *standard_g; // the same, standardised
     void *select_value;                           // for the wider type
     int32_t *select_index;

@@ -13,7 +13,8 @@ enum {
 };
 
 static inline bool can_list(const criterion *c, const block *b, int lane) {
-    if (c->classes < 2 * SELECT_SMALL) return false;
+    // A standardised group has temperatures of its own.
+    if (c->classes < 2 * SELECT_SMALL || c->standardize > GDKD_STANDARDIZE_GLOBAL) return false;
     switch (c->partition) {
     case GDKD_PARTITION_ALL:
     case GDKD_PARTITION_TARGET:

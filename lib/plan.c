@@ -219,7 +219,8 @@ static gdkd_status check_gradient(const plan *p) {
 static plan_shape choose_shape(const plan *p, bool floats) {
     const gdkd_batch *b = p->batch;
     bool doubles = b->student_dtype == GDKD_F64 || (p->c.kd && b->teacher_dtype == GDKD_F64);
-    if (doubles || p->c.standardize > GDKD_STANDARDIZE_GLOBAL || p->c.norms) return SHAPE_EXACT;
+    if (doubles || p->c.norms) return SHAPE_EXACT;
+    if (p->c.standardize > GDKD_STANDARDIZE_GLOBAL) return SHAPE_ROWS;
     if (b->inner >= BLOCK_ROWS && floats) return SHAPE_ACROSS;
     if (b->inner >= BLOCK_ROWS && b->classes <= ACROSS_COPY_CLASSES) return SHAPE_ACROSS;
     return b->classes <= GATHER_CLASSES ? SHAPE_GATHERED : SHAPE_ROWS;

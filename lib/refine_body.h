@@ -23,8 +23,8 @@ OP refine_constants refine_setup(const criterion *c, const block *b, const group
                                  walk_shape shape, int lane, int groups) {
     refine_constants k;
     k.sums = sums_setup(c, b, p, shape, lane, groups, AS_ASKED);
-    k.inv_t = per_row(shape, b->inv_t, lane);
-    k.inv_tt = per_row(shape, b->inv_tt, lane);
+    k.inv_t = per_row(shape, p->at->inv_t, lane);
+    k.inv_tt = per_row(shape, p->at->inv_tt, lane);
     for (int g = 0; g < groups; g++) {
         lanes inverse;
         for (int l = 0; l < BLOCK_ROWS; l++) inverse[l] = 1 / p[g].odds[l];
@@ -58,26 +58,29 @@ OP vec excess(vec u, vec weight, vec other) {
 }
 
 OP void refine_step(walk_shape shape, const refine_constants *k, refine_state *a, int partition,
-                    int groups, bool map_shared, vec s, vec t, ivec i, const uint8_t *map,
-                    exponentials e, mask valid, bool partial) {
+                    group_range in, vec s, vec t, ivec i, const uint8_t *map, exponentials e,
+                    mask valid, bool partial) {
     mask m[MAX_GROUPS];
-    members(&k->sums.at, partition, groups, map_shared, t, i, map, valid, partial, m);
-    const vec ref_s = pick(m, groups, k->sums.ref_s), ref_t = pick(m, groups, k->sums.ref_t);
+    members(&k->sums.at, partition, in.count, t, i, map, valid, partial, m);
+    const vec ref_s = pick(m, in.count, k->sums.ref_s + in.first),
+              ref_t = pick(m, in.count, k->sums.ref_t + in.first);
     const vec ds = v_sub(s, ref_s), dt = v_sub(t, ref_t);
     const vec lost_s = lost_by(s, ref_s, ds), lost_t = lost_by(t, ref_t, dt);
     e.s = v_fma(e.s, v_mul(lost_s, k->inv_t), e.s);
     e.t = v_fma(e.t, v_mul(lost_t, k->inv_tt), e.t);
     const vec lost = v_fnma(lost_t, k->sums.rho, lost_s);
     const vec d = v_add(v_fnma(dt, k->sums.rho, ds), lost);
-    const vec u = v_fnma(d, k->inv_t, pick(m, groups, k->level));
+    const vec u = v_fnma(d, k->inv_t, pick(m, in.count, k->level + in.first));
     const vec zero = v_splat(0);
     vec forward = zero, reverse = zero;
-    if (k->sums.forward) forward = excess(u, e.t, v_mul(e.s, pick(m, groups, k->odds)));
+    if (k->sums.forward)
+        forward = excess(u, e.t, v_mul(e.s, pick(m, in.count, k->odds + in.first)));
     if (k->sums.reverse)
-        reverse = excess(v_sub(zero, u), e.s, v_mul(e.t, pick(m, groups, k->inverse_odds)));
-    for (int g = 0; g < groups; g++) {
-        add_in(shape, &a->t[g], v_only(m[g], forward));
-        add_in(shape, &a->s[g], v_only(m[g], reverse));
+        reverse =
+            excess(v_sub(zero, u), e.s, v_mul(e.t, pick(m, in.count, k->inverse_odds + in.first)));
+    for (int g = 0; g < in.count; g++) {
+        add_in(shape, &a->t[in.first + g], v_only(m[g], forward));
+        add_in(shape, &a->s[in.first + g], v_only(m[g], reverse));
     }
 }
 
@@ -92,11 +95,12 @@ OP void refine_flush(group_terms *p, walk_shape shape, int lane, int groups, ref
 
 OP refine_state refine_begin(group_terms *p, int groups, int from, int to) {
     refine_state a;
-    for (int g = 0; g < groups; g++) {
+    for (int g = 0; g < MAX_GROUPS; g++) {
         clear_sum(&a.t[g]);
         clear_sum(&a.s[g]);
-        for (int l = from; l < to; l++) p[g].excess_t[l] = p[g].excess_s[l] = 0;
     }
+    for (int g = 0; g < groups; g++)
+        for (int l = from; l < to; l++) p[g].excess_t[l] = p[g].excess_s[l] = 0;
     return a;
 }
 
@@ -105,23 +109,23 @@ OP exponentials exponentials_at(kept from) {
 }
 
 OP void refine_row(const criterion *c, const block *b, group_terms *p, int lane, int partition,
-                   const real *s, const real *t, const uint8_t *map, kept from) {
+                   int32_t classes, const real *s, const real *t, kept from) {
     const int groups = groups_of(c, partition);
     if (groups == 0) return;
     const refine_constants k = refine_setup(c, b, p, ROWS, lane, groups);
     refine_state a = refine_begin(p, groups, lane, lane + 1);
     ivec i = i_count(0);
-    for (int32_t at = 0; at < c->classes; at += LANES) {
-        const bool whole = c->classes - at >= LANES;
-        const mask valid = whole ? m_all() : m_first(c->classes - at);
+    for (int32_t at = 0; at < classes; at += LANES) {
+        const bool whole = classes - at >= LANES;
+        const mask valid = whole ? m_all() : m_first(classes - at);
         const vec x = whole ? v_load(s + at) : v_load_some(s + at, valid);
         const vec z = whole ? v_load(t + at) : v_load_some(t + at, valid);
         const kept here = kept_at(from, at);
         const exponentials e =
             whole ? exponentials_at(here)
                   : (exponentials){v_load_some(here.s, valid), v_load_some(here.t, valid), x};
-        refine_step(ROWS, &k, &a, partition, groups, false, x, z, i, map ? map + at : NULL, e,
-                    valid, true);
+        refine_step(ROWS, &k, &a, partition, (group_range){0, groups}, x, z, i, NULL, e, valid,
+                    true);
         if ((at / LANES + 1) % STEPS_PER_FLUSH == 0) refine_flush(p, ROWS, lane, groups, &a);
         i = i_add(i, i_splat(LANES));
     }
@@ -138,12 +142,12 @@ OP void refine_block(const criterion *c, block *b, int partition, kept from) {
     const real *s = b->s, *t = b->t;
     const uint8_t *map = b->map;
     for (int32_t at = 0; at < c->classes; at++) {
-        refine_step(ACROSS, &k, &a, partition, groups, b->map_shared, v_load_some(s, valid),
-                    v_load_some(t, valid), i_splat(at), map,
+        refine_step(ACROSS, &k, &a, partition, groups_at(partition, groups, map),
+                    v_load_some(s, valid), v_load_some(t, valid), i_splat(at), map,
                     exponentials_at(kept_at(from, (int64_t)at * LANES)), valid, true);
         s += b->s_step;
         t += b->t_step;
-        if (partition == GDKD_PARTITION_MAP) map += b->map_step;
+        if (map) map += b->map_step;
     }
     refine_flush(p, ACROSS, 0, groups, &a);
 }

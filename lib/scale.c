@@ -25,10 +25,26 @@ static void give(lane_scales *to, int lane, const exp_scale *scale) {
     to->min[lane] = scale->min;
 }
 
+void gdkd_give_temperatures(const criterion *c, temperatures *at, int lane) {
+    at->inv_t[lane] = c->inv_t;
+    at->inv_tt[lane] = c->inv_tt;
+    at->rho[lane] = c->rho;
+    at->base_s[lane] = at->mean_s[lane] = at->slope[lane] = 0;
+    give(&at->student32, lane, &c->student32);
+    give(&at->teacher32, lane, &c->teacher32);
+}
+
 void gdkd_use_temperatures(const criterion *c, block *b, int lane) {
-    b->inv_t[lane] = c->inv_t;
-    b->inv_tt[lane] = c->inv_tt;
-    b->rho[lane] = c->rho;
-    give(&b->student32, lane, &c->student32);
-    give(&b->teacher32, lane, &c->teacher32);
+    gdkd_give_temperatures(c, &b->row, lane);
+    for (int g = 0; c->split_high && g < c->groups; g++)
+        gdkd_give_temperatures(c, &b->group[g], lane);
+}
+
+void gdkd_begin_temperatures(const criterion *c, block *b) {
+    b->rest.at = &b->row;
+    for (int g = 0; g < c->groups; g++) {
+        b->low_sums[g].at = c->split_high ? &b->group[g] : &b->row;
+        b->high_sums[g].at = &b->row;
+    }
+    for (int l = 0; l < BLOCK_ROWS; l++) gdkd_use_temperatures(c, b, l);
 }

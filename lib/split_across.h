@@ -142,14 +142,14 @@ OP void refer_across(const criterion *c, block *b, int partition, bool partial) 
     const uint8_t *map = b->map;
     for (int32_t at = 0; at < c->classes; at++, s += b->s_step, t += b->t_step) {
         const vec x = load_lanes(s, b, partial), z = load_lanes(t, b, partial);
+        const group_range in = groups_at(partition, groups, map);
         mask m[MAX_GROUPS];
-        members(&at_border, partition, groups, b->map_shared, z, i_splat(at), map, valid, partial,
-                m);
-        for (int g = 0; g < groups; g++) {
-            top_s[g] = v_max_where(top_s[g], m[g], x);
-            top_t[g] = v_max_where(top_t[g], m[g], z);
+        members(&at_border, partition, in.count, z, i_splat(at), map, valid, partial, m);
+        for (int g = 0; g < in.count; g++) {
+            top_s[in.first + g] = v_max_where(top_s[in.first + g], m[g], x);
+            top_t[in.first + g] = v_max_where(top_t[in.first + g], m[g], z);
         }
-        if (partition == GDKD_PARTITION_MAP) map += b->map_step;
+        if (map) map += b->map_step;
     }
     vec top = v_splat((real)-INFINITY);
     for (int g = 0; g < groups; g++) top = v_max(top_s[g], top);

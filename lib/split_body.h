@@ -42,29 +42,29 @@ static inline double largest_lane(vec a) {
     return (double)best;
 }
 
-// The largest logit of each group in both models as reference points of a row that is split.
+// The largest logit of each group in both models as reference points of a row that is split; row_top, which the
+// caller has begun, takes the student's in.
 OP void refer_row(const criterion *c, block *b, group_terms *p, int lane, int partition,
-                  const real *s, const real *t, const uint8_t *map) {
+                  int32_t classes, const real *s, const real *t, const uint8_t *map) {
     const int groups = groups_of(c, partition);
     if (groups == 0) return;
     const borders at_border = borders_of(ROWS, c, b, lane);
     vec top_s[MAX_GROUPS], top_t[MAX_GROUPS];
     for (int g = 0; g < groups; g++) top_s[g] = top_t[g] = v_splat((real)-INFINITY);
     ivec i = i_count(0);
-    for (int32_t at = 0; at < c->classes; at += LANES) {
-        const bool whole = c->classes - at >= LANES;
-        const mask valid = whole ? m_all() : m_first(c->classes - at);
+    for (int32_t at = 0; at < classes; at += LANES) {
+        const bool whole = classes - at >= LANES;
+        const mask valid = whole ? m_all() : m_first(classes - at);
         const vec x = whole ? v_load(s + at) : v_load_some(s + at, valid);
         const vec z = whole ? v_load(t + at) : v_load_some(t + at, valid);
         mask m[MAX_GROUPS];
-        members(&at_border, partition, groups, false, z, i, map ? map + at : NULL, valid, true, m);
+        members(&at_border, partition, groups, z, i, map ? map + at : NULL, valid, true, m);
         for (int g = 0; g < groups; g++) {
             top_s[g] = v_max_where(top_s[g], m[g], x);
             top_t[g] = v_max_where(top_t[g], m[g], z);
         }
         i = i_add(i, i_splat(LANES));
     }
-    b->row_top[lane] = -(double)INFINITY;
     for (int g = 0; g < groups; g++) {
         const double largest = largest_lane(top_s[g]);
         b->row_top[lane] = largest > b->row_top[lane] ? largest : b->row_top[lane];

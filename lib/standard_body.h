@@ -1,11 +1,12 @@
-// Rows standardised as a whole, y = (x - mean) / (eps + std): softmax does not see the mean, and the
-// deviation makes a temperature of the row's own, T (eps + std). So the logits stay as they are, and the
+// Rows or groups that are standardised, y = (x - mean) / (eps + std): softmax does not see the mean, and the
+// deviation makes a temperature of their own, T (eps + std). So the logits stay as they are, and the
 // gradient with respect to y / T, G once it is divided by that temperature, is brought back at the end:
-//     dL/ds_j = G_j - (s_j - mean) sum_i G_i (s_i - mean) / (std (eps + std) (C - 1)),
-// since the G of a row add up to 0.
+//     dL/ds_j = G_j - (s_j - mean) sum_i G_i (s_i - mean) / (std (eps + std) f),
+// since the G of a row, and of a group's low term, add up to 0. f: the squares in the deviation are divided by it.
 #ifndef GDKD_STANDARD_BODY_H
 #define GDKD_STANDARD_BODY_H
 
+#include "scale.h"
 #include "sums_body.h"
 
 // --- Mean and deviation, in double ---------------------------------------------------------------
@@ -29,7 +30,8 @@ typedef struct {
     lanes base, mean, std;
 } moments;
 
-static inline void moments_of_row(const real *x, int32_t classes, int lane, moments *m) {
+static inline void moments_of_row(const real *x, int32_t classes, double freedom, int lane,
+                                  moments *m) {
     const int32_t whole = classes - classes % LANES, tail = classes - whole;
     double sum[LANES] = {0}, square[LANES] = {0}, from[LANES];
     m->base[lane] = (double)x[0];
@@ -40,7 +42,7 @@ static inline void moments_of_row(const real *x, int32_t classes, int lane, mome
     for (int l = 0; l < LANES; l++) from[l] += m->mean[lane];
     for (int32_t at = 0; at < whole; at += LANES) add_squares(square, x + at, from, LANES);
     add_squares(square, x + whole, from, tail);
-    m->std[lane] = sqrt(sum_lanes(square) / (classes - 1));
+    m->std[lane] = sqrt(sum_lanes(square) / freedom);
 }
 
 static inline void moments_of_block(const real *x, int64_t step, int32_t classes, int rows,
@@ -56,7 +58,7 @@ static inline void moments_of_block(const real *x, int64_t step, int32_t classes
     for (int l = 0; l < BLOCK_ROWS; l++) m->std[l] = sqrt(square[l] / (classes - 1));
 }
 
-// --- The row's temperatures ----------------------------------------------------------------------
+// --- Temperatures ----------------------------------------------------------------------
 
 static inline void set_scale(lane_scales *scale, int lane, double inv_t) {
     const double per_unit = 0x1.71547652b82fep0 * inv_t; // log2(e)
@@ -70,44 +72,61 @@ static inline bool ordinary(double std) {
     return std >= 0x1p-30 && std <= 0x1p16;
 }
 
-// Rows that hold something else than numbers, or a single class, or nearly equal ones, are for the double path.
-static inline void set_temperatures(const criterion *c, block *b, int lane, const moments *s,
-                                    const moments *t) {
-    if (!ordinary(s->std[lane]) || !ordinary(t->std[lane])) {
-        b->refused |= 1U << lane;
-        return;
-    }
+// False, and then nothing, for logits that are no numbers or nearly equal: those are for the double path.
+static inline bool set_temperatures(const criterion *c, temperatures *at, int lane, double freedom,
+                                    const moments *s, const moments *t) {
+    if (!ordinary(s->std[lane]) || !ordinary(t->std[lane])) return false;
     const double scale_s = 1 / (STANDARD_EPSILON + s->std[lane]),
                  scale_t = 1 / (STANDARD_EPSILON + t->std[lane]);
-    b->inv_t[lane] = c->inv_t * scale_s;
-    b->inv_tt[lane] = c->inv_tt * scale_t;
-    b->rho[lane] = b->inv_tt[lane] / b->inv_t[lane];
-    set_scale(&b->student32, lane, b->inv_t[lane]);
-    set_scale(&b->teacher32, lane, b->inv_tt[lane]);
-    b->base_s[lane] = s->base[lane];
-    b->mean_s[lane] = s->mean[lane];
-    b->slope[lane] = scale_s / (s->std[lane] * (c->classes - 1));
+    at->inv_t[lane] = c->inv_t * scale_s;
+    at->inv_tt[lane] = c->inv_tt * scale_t;
+    at->rho[lane] = at->inv_tt[lane] / at->inv_t[lane];
+    set_scale(&at->student32, lane, at->inv_t[lane]);
+    set_scale(&at->teacher32, lane, at->inv_tt[lane]);
+    at->base_s[lane] = s->base[lane];
+    at->mean_s[lane] = s->mean[lane];
+    at->slope[lane] = scale_s / (s->std[lane] * freedom);
+    return true;
+}
+
+static inline bool temper_row(const criterion *c, block *b, int lane, const real *s,
+                              const real *t) {
+    const double freedom = c->classes - 1;
+    moments of_s, of_t;
+    moments_of_row(s, c->classes, freedom, lane, &of_s);
+    moments_of_row(t, c->classes, freedom, lane, &of_t);
+    return set_temperatures(c, &b->row, lane, freedom, &of_s, &of_t);
+}
+
+// A group of one class, or that stays raw, has the criterion's temperatures, and its gradient stays as it is.
+static inline bool temper_group(const criterion *c, block *b, int lane, int g, int32_t classes,
+                                const real *s, const real *t) {
+    moments of_s, of_t;
+    gdkd_give_temperatures(c, &b->group[g], lane);
+    if (classes < 2 || (g == 0 && c->standardize == GDKD_STANDARDIZE_OTHER)) return true;
+    moments_of_row(s, classes, classes, lane, &of_s);
+    moments_of_row(t, classes, classes, lane, &of_t);
+    return set_temperatures(c, &b->group[g], lane, classes, &of_s, &of_t);
 }
 
 // --- The gradient --------------------------------------------------------------------------------
 
-// The student's distance from its mean, by way of a logit of the row: a common offset costs nothing.
+// The student's distance from its mean, by way of one of its logits: a common offset costs nothing.
 typedef struct {
     vec base, mean, slope;
 } centre;
 
-OP centre centre_of(walk_shape shape, const block *b, int lane) {
-    return (centre){per_row(shape, b->base_s, lane), per_row(shape, b->mean_s, lane),
-                    per_row(shape, b->slope, lane)};
+OP centre centre_of(walk_shape shape, const temperatures *at, int lane) {
+    return (centre){per_row(shape, at->base_s, lane), per_row(shape, at->mean_s, lane),
+                    per_row(shape, at->slope, lane)};
 }
 
 OP vec centred_at(const centre *k, vec s) {
     return v_sub(v_sub(s, k->base), k->mean);
 }
 
-// sum_i G_i (s_i - mean) of a row.
-static inline double pull_of_row(const centre *k, int32_t classes, const real *s,
-                                 const real *from) {
+// sum_i G_i (s_i - mean).
+static inline double pull_of(const centre *k, int32_t classes, const real *s, const real *from) {
     running dot = {v_splat(0), v_splat(0)};
     double sum = 0;
     for (int32_t at = 0; at < classes; at += LANES) {
@@ -124,12 +143,13 @@ static inline double pull_of_row(const centre *k, int32_t classes, const real *s
     return sum;
 }
 
-// to = dL/ds, from G; they may be the same, and `to` the student's logits.
-static inline void standardise_row_back(const criterion *c, const block *b, int lane, const real *s,
-                                        const real *from, real *to, bool accumulate) {
-    const int32_t classes = c->classes, end = classes - classes % LANES;
-    const centre k = centre_of(ROWS, b, lane);
-    const vec slope = v_mul(k.slope, v_splat((real)pull_of_row(&k, classes, s, from)));
+// to = dL/ds, from G, of a row or a group; they may be the same, and `to` the student's logits.
+static inline void standardise_row_back(const temperatures *own, int lane, int32_t classes,
+                                        const real *s, const real *from, real *to,
+                                        bool accumulate) {
+    const int32_t end = classes - classes % LANES;
+    const centre k = centre_of(ROWS, own, lane);
+    const vec slope = v_mul(k.slope, v_splat((real)pull_of(&k, classes, s, from)));
     for (int32_t at = 0; at < end; at += LANES) {
         const vec y = v_fnma(centred_at(&k, v_load(s + at)), slope, v_load(from + at));
         v_store(to + at, accumulate ? v_add(v_load(to + at), y) : y);
@@ -144,7 +164,7 @@ static inline void standardise_row_back(const criterion *c, const block *b, int 
 // The same for a block of rows, one per lane, in place; gradient[class][lane].
 static inline void standardise_block_back(const criterion *c, const block *b, real *gradient) {
     const mask valid = m_first(b->rows);
-    const centre k = centre_of(ACROSS, b, 0);
+    const centre k = centre_of(ACROSS, &b->row, 0);
     running dot = {v_splat(0), v_splat(0)};
     const real *s = b->s;
     for (int32_t i = 0; i < c->classes; i++, s += b->s_step)

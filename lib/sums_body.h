@@ -10,8 +10,14 @@
 #include "walk.h"
 
 // So many steps of a row are added up in a vector before it goes into doubles. A term of 1 swallows up to 2^-24
-// of each that follows it in its lane: 7 of them stay below the promised error. In the across shape one flush is enough.
-enum { STEPS_PER_FLUSH = 8 };
+// of each that follows it in its lane: two of them stay below the promised error, and in a row whose largest classes are
+// listed more do. In the across shape one flush is enough.
+enum { STEPS_PER_FLUSH = 3, LISTED_STEPS_PER_FLUSH = 8 };
+
+OP int32_t classes_per_flush(int partition) {
+    const bool listed = partition == PARTITION_REST || partition == PARTITION_REST_OF_TARGET;
+    return (listed ? LISTED_STEPS_PER_FLUSH : STEPS_PER_FLUSH) * LANES;
+}
 
 #ifdef REAL_IS_FLOAT
 #    define CE_SCALE(c) v_scale_of(&(c)->ce32)
@@ -76,11 +82,11 @@ OP v_scale scale_of_rows(const lane_scales *s, walk_shape shape, int lane) {
     return (v_scale){per_row(shape, s->hi, lane), per_row(shape, s->lo, lane),
                      per_row(shape, s->min, lane)};
 }
-#    define student_scale(c, b, shape, lane) scale_of_rows(&(b)->student32, shape, lane)
-#    define teacher_scale(c, b, shape, lane) scale_of_rows(&(b)->teacher32, shape, lane)
+#    define student_scale(c, at, shape, lane) scale_of_rows(&(at)->student32, shape, lane)
+#    define teacher_scale(c, at, shape, lane) scale_of_rows(&(at)->teacher32, shape, lane)
 #else // rows of their own temperature come standardised
-#    define student_scale(c, b, shape, lane) v_scale_of(&(c)->student64)
-#    define teacher_scale(c, b, shape, lane) v_scale_of(&(c)->teacher64)
+#    define student_scale(c, at, shape, lane) v_scale_of(&(c)->student64)
+#    define teacher_scale(c, at, shape, lane) v_scale_of(&(c)->teacher64)
 #endif
 
 // p: the terms of the first group. The groups' part is left out where groups is 0, the cross-entropy's unless
@@ -98,9 +104,10 @@ OP sums_constants sums_setup(const criterion *c, const block *b, const group_ter
             k.ref_s[g] = per_row(shape, p[g].ref_s, lane);
             k.ref_t[g] = per_row(shape, p[g].ref_t, lane);
         }
-        k.rho = per_row(shape, b->rho, lane);
-        k.student = student_scale(c, b, shape, lane);
-        k.teacher = teacher_scale(c, b, shape, lane);
+        k.rho = per_row(shape, p->at->rho,
+                        lane); // in a block, and in a row without a list, that of all groups
+        k.student = student_scale(c, p->at, shape, lane);
+        k.teacher = teacher_scale(c, p->at, shape, lane);
     }
     if (with_ce) {
         k.ref_ce = per_row(shape, b->ref_ce, lane);
@@ -151,25 +158,27 @@ typedef struct {
 } exponentials;
 
 OP exponentials sums_step(walk_shape shape, const sums_constants *k, sums_state *a, int partition,
-                          int groups, bool map_shared, vec s, vec t, ivec i, const uint8_t *map,
-                          mask valid, bool partial) {
+                          group_range in, vec s, vec t, ivec i, const uint8_t *map, mask valid,
+                          bool partial) {
     exponentials e = {v_splat(0), v_splat(0), v_splat(0)};
-    if (groups > 0) {
+    if (in.count > 0) {
         mask m[MAX_GROUPS];
-        members(&k->at, partition, groups, map_shared, t, i, map, valid, partial, m);
-        const vec ds = v_sub(s, pick(m, groups, k->ref_s)),
-                  dt = v_sub(t, pick(m, groups, k->ref_t));
+        members(&k->at, partition, in.count, t, i, map, valid, partial, m);
+        const vec ds = v_sub(s, pick(m, in.count, k->ref_s + in.first)),
+                  dt = v_sub(t, pick(m, in.count, k->ref_t + in.first));
         e.s = v_exp(ds, k->student);
         e.t = v_exp(dt, k->teacher);
         const class_ratio d = ratio_of(s, t, ds, dt, k->rho);
-        for (int g = 0; g < groups; g++) {
-            const bool all = partition == GDKD_PARTITION_ALL && !partial;
-            const vec es = all ? e.s : v_only(m[g], e.s), et = all ? e.t : v_only(m[g], e.t);
+        for (int j = 0; j < in.count; j++) {
+            const int g = in.first + j;
+            const bool all =
+                (partition == GDKD_PARTITION_ALL || partition == PARTITION_SHARED_MAP) && !partial;
+            const vec es = all ? e.s : v_only(m[j], e.s), et = all ? e.t : v_only(m[j], e.t);
             add_in(shape, &a->s[g], es);
             add_in(shape, &a->t[g], et);
-            if (k->forward) add_product(shape, &a->dot_t[g], m[g], et, d.for_t);
-            if (k->reverse) add_product(shape, &a->dot_s[g], m[g], es, d.for_s);
-            if (groups == 1) e.s = es, e.t = et;
+            if (k->forward) add_product(shape, &a->dot_t[g], m[j], et, d.for_t);
+            if (k->reverse) add_product(shape, &a->dot_s[g], m[j], es, d.for_s);
+            if (in.count == 1) e.s = es, e.t = et;
         }
     }
     if (k->with_ce) {
@@ -268,23 +277,27 @@ OP kept kept_at(kept k, int64_t at) {
     return KEEP_EXPONENTIALS ? (kept){k.s + at, k.t + at, k.ce + at} : k;
 }
 
-// One row. partition: GDKD_PARTITION_* or PARTITION_* of walk.h; without groups the teacher is not read.
+// One row, or as many classes of it. partition: GDKD_PARTITION_* or PARTITION_* of walk.h; without groups the
+// teacher is not read.
 OP void sums_of_row(const criterion *c, block *b, group_terms *p, int lane, int partition,
-                    task what, const real *s, const real *t, const uint8_t *map, kept to) {
+                    task what, int32_t classes, const real *s, const real *t, const uint8_t *map,
+                    kept to) {
     const int groups = groups_of(c, partition);
+    const group_range in = {0, groups};
     const sums_constants k = sums_setup(c, b, p, ROWS, lane, groups, what);
     const bool with_ce = k.with_ce;
     sums_state a;
     sums_clear(&a, groups);
     sums_reset(b, p, with_ce, groups, lane, lane + 1);
-    const int32_t classes = c->classes, whole = classes - classes % LANES;
+    const int32_t whole = classes - classes % LANES;
     ivec i = i_count(0);
     int32_t at = 0;
     while (at < whole) {
-        int32_t end = whole - at > STEPS_PER_FLUSH * LANES ? at + STEPS_PER_FLUSH * LANES : whole;
+        const int32_t most = classes_per_flush(partition),
+                      end = whole - at > most ? at + most : whole;
         for (; at < end; at += LANES) {
             vec x = v_load(s + at), z = groups == 0 ? x : v_load(t + at);
-            const exponentials e = sums_step(ROWS, &k, &a, partition, groups, false, x, z, i,
+            const exponentials e = sums_step(ROWS, &k, &a, partition, in, x, z, i,
                                              map ? map + at : NULL, m_all(), false);
             keep(kept_at(to, at), e, groups, with_ce);
             i = i_add(i, i_splat(LANES));
@@ -294,8 +307,8 @@ OP void sums_of_row(const criterion *c, block *b, group_terms *p, int lane, int 
     if (at < classes) {
         mask valid = m_first(classes - at);
         vec x = v_load_some(s + at, valid), z = groups == 0 ? x : v_load_some(t + at, valid);
-        const exponentials e = sums_step(ROWS, &k, &a, partition, groups, false, x, z, i,
-                                         map ? map + at : NULL, valid, true);
+        const exponentials e =
+            sums_step(ROWS, &k, &a, partition, in, x, z, i, map ? map + at : NULL, valid, true);
         keep_some(kept_at(to, at), valid, e, groups, with_ce);
     }
     sums_flush(&k, b, p, ROWS, lane, groups, &a);
@@ -308,7 +321,6 @@ OP void sums_of_block(const criterion *c, block *b, int partition, task what, bo
     const int groups = groups_of(c, partition);
     const sums_constants k = sums_setup(c, b, p, ACROSS, 0, groups, what);
     const mask valid = partial ? m_first(b->rows) : m_all();
-    const bool shared = b->map_shared;
     sums_state a;
     sums_clear(&a, groups);
     sums_reset(b, p, c->ce, groups, 0, BLOCK_ROWS);
@@ -317,12 +329,13 @@ OP void sums_of_block(const criterion *c, block *b, int partition, task what, bo
     for (int32_t at = 0; at < c->classes; at++) {
         vec x = partial ? v_load_some(s, valid) : v_load(s), z = x;
         if (groups > 0) z = partial ? v_load_some(t, valid) : v_load(t);
-        const exponentials e = sums_step(ACROSS, &k, &a, partition, groups, shared, x, z,
-                                         i_splat(at), map, valid, partial);
+        const exponentials e =
+            sums_step(ACROSS, &k, &a, partition, groups_at(partition, groups, map), x, z,
+                      i_splat(at), map, valid, partial);
         keep(kept_at(to, (int64_t)at * LANES), e, groups, k.with_ce);
         s += b->s_step;
         t += b->t_step;
-        if (partition == GDKD_PARTITION_MAP) map += b->map_step;
+        if (map) map += b->map_step;
     }
     sums_flush(&k, b, p, ACROSS, 0, groups, &a);
 }

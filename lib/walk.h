@@ -18,9 +18,15 @@ OP ivec per_row_int(walk_shape shape, const int32_t *value, int lane) {
     return shape == ROWS ? i_splat(value[lane]) : i_load(value);
 }
 
-// Partitions of a kernel besides GDKD_PARTITION_*: the cross-entropy alone; and the classes of a row that are
-// not listed (kernel.h), as one group, with the target listed by its index or without.
-enum { PARTITION_NONE = -1, PARTITION_REST = 100, PARTITION_REST_OF_TARGET = 101 };
+// Partitions of a kernel besides GDKD_PARTITION_*: the cross-entropy alone; the classes of a row that are
+// not listed (kernel.h), as one group, with the target listed by its index or without; and the caller's groups, where
+// they are those of every row.
+enum {
+    PARTITION_NONE = -1,
+    PARTITION_REST = 100,
+    PARTITION_REST_OF_TARGET = 101,
+    PARTITION_SHARED_MAP = 102
+};
 
 OP int groups_of(const criterion *c, int partition) {
     switch (partition) {
@@ -33,10 +39,20 @@ OP int groups_of(const criterion *c, int partition) {
     case GDKD_PARTITION_TOP1_TOPK:
         return 3;
     case GDKD_PARTITION_MAP:
+    case PARTITION_SHARED_MAP:
         return c->groups;
     default:
         return 2;
     }
+}
+
+// The groups that a class may be in: `count` of them from `first` on. Across rows that share a map it is the map's.
+typedef struct {
+    int first, count;
+} group_range;
+
+OP group_range groups_at(int partition, int groups, const uint8_t *map) {
+    return partition == PARTITION_SHARED_MAP ? (group_range){*map, 1} : (group_range){0, groups};
 }
 
 // The lines that part the groups; see block.bound.
@@ -80,12 +96,13 @@ OP mask m_all(void) {
     return m_first(LANES);
 }
 
-// m[g]: the lanes of `valid` whose class is in group g. t: the teacher's raw logits, i: the
+// m[g]: the lanes of `valid` whose class is in group g of the range. t: the teacher's raw logits, i: the
 // classes.
-OP void members(const borders *at, int partition, int groups, bool map_shared, vec t, ivec i,
-                const uint8_t *map, mask valid, bool partial, mask *m) {
+OP void members(const borders *at, int partition, int groups, vec t, ivec i, const uint8_t *map,
+                mask valid, bool partial, mask *m) {
     switch (partition) {
     case GDKD_PARTITION_ALL:
+    case PARTITION_SHARED_MAP:
         m[0] = valid;
         return;
     case GDKD_PARTITION_TARGET:
@@ -113,7 +130,7 @@ OP void members(const borders *at, int partition, int groups, bool map_shared, v
         return;
     }
     default: {
-        const ivec group = map_shared ? i_splat(*map) : i_load_bytes(map, valid);
+        const ivec group = i_load_bytes(map, valid);
         mask rest = valid;
         for (int g = 0; g < groups - 1; g++) {
             m[g] = i_eq(group, i_splat(g));

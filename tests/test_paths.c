@@ -52,7 +52,9 @@ typedef struct bench {
     block b;
     scratch x;
     float student[COUNT], teacher[COUNT]; // [row][class], or [class][row] across
-    float exp_s[COUNT], exp_t[COUNT], exp_ce[COUNT];
+    float exp_s[COUNT], exp_t[COUNT], exp_ce[COUNT], exp_high[COUNT];
+    float sorted_s[COUNT], sorted_t[COUNT];
+    int32_t sorted_index[BLOCK_ROWS * (CLASSES + SLACK)];
     double row[CLASSES], value[CLASSES];
     int32_t index[CLASSES];
 } bench;
@@ -102,6 +104,8 @@ static bench *set_up(const way *how, int32_t kl, int alike, int across) {
     w->batch.outer = BLOCK_ROWS, w->batch.classes = CLASSES, w->batch.inner = 1;
     w->batch.student = w->student, w->batch.teacher = w->teacher, w->batch.target = w->p.target;
     w->x.exp_s = w->exp_s, w->x.exp_t = w->exp_t, w->x.exp_ce = w->exp_ce;
+    w->x.exp_high = w->exp_high, w->x.sorted_s = w->sorted_s, w->x.sorted_t = w->sorted_t;
+    w->x.sorted_index = w->sorted_index;
     w->x.row_t = w->row, w->x.select_value = w->value, w->x.select_index = w->index;
     w->b.rows = BLOCK_ROWS;
     w->b.used = EVERY;
@@ -125,7 +129,7 @@ static void float_stages(bench *w, int32_t isa, int across) {
     ck_assert_int_eq(gdkd_plan(&w->p.config, &w->batch, &w->result, &w->plan), GDKD_OK);
     const kernels *k = w->plan.kernels;
     const criterion *c = &w->plan.c;
-    for (int row = 0; row < BLOCK_ROWS; ++row) gdkd_use_temperatures(c, &w->b, row);
+    gdkd_begin_temperatures(c, &w->b);
     (across ? k->across_sums : k->rows_sums)(c, &w->b, &w->x);
     k->combine(c, &w->b);
     k->finish(c, &w->b);
@@ -215,15 +219,24 @@ START_TEST(floats_do_without_the_double_path) {
 }
 END_TEST
 
-// Rows standardised as a whole have a temperature of their own, and nothing else of their own.
+// Rows standardised as a whole have a temperature of their own, and nothing else of their own; inside groups, one for
+// each, and a high term of the raw logits.
 START_TEST(standardised_rows_stay_in_float) {
+    static const struct {
+        int32_t how;
+        int across;
+    } kinds[] = {{GDKD_STANDARDIZE_GLOBAL, 0},
+                 {GDKD_STANDARDIZE_GLOBAL, 1},
+                 {GDKD_STANDARDIZE_GROUPS, 0},
+                 {GDKD_STANDARDIZE_OTHER, 0}};
     for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); ++isa) {
-        for (int32_t i = 0; i < 3 * 2; ++i) {
-            bench *w = set_up(&ways[_i], i % 3, 0, i / 3);
+        for (int32_t i = 0; i < 3 * 4; ++i) {
+            const int across = kinds[i / 3].across;
+            bench *w = set_up(&ways[_i], i % 3, 0, across);
             plain_result truth;
-            w->p.config.standardize = GDKD_STANDARDIZE_GLOBAL;
+            w->p.config.standardize = kinds[i / 3].how;
             plain_loss(&w->p, &truth);
-            float_stages(w, isa, i / 3);
+            float_stages(w, isa, across);
             ck_assert_int_eq(w->b.refused, 0);
             for (int row = 0; row < BLOCK_ROWS; ++row) {
                 ck_assert_double_le(fabs(w->b.loss[row] - truth.row_loss[row]),
@@ -291,12 +304,35 @@ START_TEST(ties_on_the_list) {
 }
 END_TEST
 
+// Many equal logits around the k-th, for every way to find it: k in a vector, in slots, and by counting.
+START_TEST(ties_of_every_k) {
+    static const int64_t ks[] = {13, 16, 17, 31, 32, 33, 63, 75, 76, 300, 590, 599, 600};
+    rng r = {19};
+    for (size_t i = 0; i < 2 * sizeof ks / sizeof ks[0]; ++i) {
+        problem p;
+        const call how = {.grad_scale = 1.0};
+        problem_init(&p, 4, 600);
+        random_rows(&p, &r, 0);
+        for (int64_t j = 0; j < p.rows * p.classes; ++j) {
+            const double step = j / p.classes % 2 ? 0.25 : 2.0;
+            p.teacher[j] = step * round(p.teacher[j] / step);
+        }
+        set_weights(&p, i % 2 ? GDKD_PARTITION_BOTTOM : GDKD_PARTITION_TOP, GDKD_KL_FORWARD);
+        p.config.k = ks[i / 2];
+        agrees(&p, &how);
+        problem_free(&p);
+    }
+}
+END_TEST
+
 // A lane of the rows shape that holds a term near 1 swallows each that follows and is below 2^-24 of it: 60000
-// classes of 2^-24.5 have 0.25 % of the weight. Those at the 1 are not its equal, which the cross-entropy sets apart.
+// classes of 2^-24.5 have 0.1 % of the weight. Those at the 1 are not its equal, which the cross-entropy sets apart;
+// and they are too many for a list.
 START_TEST(small_terms_of_a_long_row) {
-    static const int32_t partitions[] = {GDKD_PARTITION_BOTTOM, GDKD_PARTITION_MAP};
+    static const int32_t partitions[] = {GDKD_PARTITION_BOTTOM, GDKD_PARTITION_MAP,
+                                         GDKD_PARTITION_ALL};
     const int64_t classes = 60000;
-    for (int i = 0; i < 2 * 2 * 3; ++i) {
+    for (int i = 0; i < 2 * 3 * 3; ++i) {
         problem p;
         const call how = {.grad_scale = 1.0};
         const int ce = i == 0;
@@ -304,16 +340,16 @@ START_TEST(small_terms_of_a_long_row) {
         problem_init(&p, 2, classes);
         for (int64_t j = 0; j < 2 * classes; ++j) {
             const int64_t c = j % classes;
-            const double high = c < 32 ? (c < 16 ? 0.0 : -0.01) : -17.0;
+            const double high = c < 80 ? (c < 40 ? 0.0 : -0.01) : -17.0;
             p.teacher[j] = high;
             p.student[j] = ce ? high : alike ? high + (c % 2 ? 0.1 : -0.1) : 0.5 * high;
         }
         p.groups = checked_calloc((size_t)classes, 1);
-        for (int64_t c = 16; c < classes; ++c) p.groups[c] = c < classes / 2;
+        for (int64_t c = 40; c < classes; ++c) p.groups[c] = c < classes / 2;
         p.target = checked_calloc(2, sizeof *p.target);
-        p.target[1] = 20;
-        set_weights(&p, partitions[i / 2 % 2], i / 4);
-        p.config.k = classes - 40;
+        p.target[1] = 60;
+        set_weights(&p, partitions[i / 2 % 3], i / 6);
+        p.config.k = classes - 88;
         if (ce) p.config.kd_weight = 0.0, p.config.ce_weight = 1.0;
         agrees(&p, &how);
         problem_free(&p);
@@ -493,6 +529,7 @@ int main(void) {
     tcase_add_test(tcase, small_terms_of_a_long_row);
     tcase_add_test(tcase, sure_of_one_class);
     tcase_add_test(tcase, a_copy_beside_the_original);
+    tcase_add_test(tcase, ties_of_every_k);
     tcase_add_test(tcase, many_blocks);
     tcase_add_test(tcase, maps_of_copied_rows);
     tcase_add_test(tcase, adaptive_k_at_equality);

@@ -19,6 +19,7 @@ typedef struct {
     const settings *s;
     dataset data;
     model *teacher;
+    teacher_memory *memory;
     teacher_logits logits; // in place of a teacher
     run_files teacher_files;
     accuracy teacher_accuracy;
@@ -109,6 +110,17 @@ static bool find_teacher(comparison *c, error_line *e) {
                              &c->teacher_accuracy, e);
 }
 
+// It pays where a second loss asks.
+static void make_memory(comparison *c) {
+    const settings *s = c->s;
+    int asking = 0;
+    for (int i = 0; i < c->variant_count; i++)
+        asking += criterion_needs_teacher(&c->variants[i].loss);
+    if (c->teacher && asking > 1)
+        c->memory = teacher_memory_create(c->data.train.count, c->data.classes, s->batch, s->epochs,
+                                          s->teacher_memory * 1e6);
+}
+
 // --- The students --------------------------------------------------------------------------------
 
 static bool student_files(const comparison *c, int which, int run, run_files *f, error_line *e) {
@@ -143,6 +155,7 @@ static bool run_student(comparison *c, int which, int run, error_line *e) {
     training t = plan_training(&s, &c->data);
     if (criterion_needs_teacher(&t.loss)) {
         t.teacher = c->teacher;
+        t.memory = c->memory;
         t.teacher_logits = s.teacher_logits ? &c->logits : NULL;
     }
     plan_recipe(&t, &s, recipe, sizeof recipe);
@@ -212,6 +225,7 @@ static void clear_comparison(comparison *c) {
             run_log_free(&c->results[i].logs[j]);
         free(c->results[i].logs);
     }
+    teacher_memory_free(c->memory);
     model_free(c->teacher);
     teacher_logits_free(&c->logits);
     dataset_close(&c->data);
@@ -256,6 +270,7 @@ static bool compare(comparison *c, error_line *e) {
         !plan_data(s, DATASET_TRAIN | DATASET_TEST, &c->data, e) || !make_folder(s->out_dir, e) ||
         !write_config(c, e) || !prepare_results(c, e) || !find_teacher(c, e))
         return false;
+    make_memory(c);
     const bool fine = run_students(c, e);
     if (s->teacher_logits)
         printf("teacher %s: top-1 %.2f %% on the training images\n", s->teacher_logits,

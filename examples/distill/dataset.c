@@ -2,6 +2,7 @@
 
 #include "byte_file.h"
 #include "class_names.h"
+#include "safe_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,11 +50,24 @@ typedef struct {
     int classes;
     float mean[MAX_CHANNELS], deviation[MAX_CHANNELS];
     bool (*read)(image_set *set, const char *directory, bool train, size_t limit, error_line *e);
-    const char *first[2];           // the first file of the test set, of the training set
+    const char *const *files;       // ended by NULL; before all, the first of either part
     const char *advice;             // where the files come from
     const char *const *class_names; // [classes], or
     const char *class_file;         // where they may stand, a line each
 } source;
+
+enum { FIRST_TEST_FILE, FIRST_TRAINING_FILE };
+static const char *const fashion_files[] = {"t10k-images-idx3-ubyte", "train-images-idx3-ubyte",
+                                            "t10k-labels-idx1-ubyte", "train-labels-idx1-ubyte",
+                                            NULL};
+static const char *const cifar10_files[] = {"test_batch.bin",
+                                            "data_batch_1.bin",
+                                            "data_batch_2.bin",
+                                            "data_batch_3.bin",
+                                            "data_batch_4.bin",
+                                            "data_batch_5.bin",
+                                            NULL};
+static const char *const cifar100_files[] = {"test.bin", "train.bin", NULL};
 
 // https://github.com/zalandoresearch/fashion-mnist
 static const char *const fashion_names[] = {"T-shirt/top", "Trouser",   "Pullover", "Dress",
@@ -95,7 +109,7 @@ static const source sources[] = {
      {0.2860F},
      {0.3530F},
      read_fashion_mnist,
-     {"t10k-images-idx3-ubyte", "train-images-idx3-ubyte"},
+     fashion_files,
      "apt install dataset-fashion-mnist, or name the folder of the idx files: fashion-mnist:DIR",
      fashion_names,
      NULL},
@@ -105,7 +119,7 @@ static const source sources[] = {
      {0.4914F, 0.4822F, 0.4465F},
      {0.2470F, 0.2435F, 0.2616F},
      read_cifar10,
-     {"test_batch.bin", "data_batch_1.bin"},
+     cifar10_files,
      "unpack cifar-10-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)",
      NULL,
      "batches.meta.txt"},
@@ -115,7 +129,7 @@ static const source sources[] = {
      {0.5071F, 0.4867F, 0.4408F},
      {0.2675F, 0.2565F, 0.2761F},
      read_cifar100,
-     {"test.bin", "train.bin"},
+     cifar100_files,
      "unpack cifar-100-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)",
      NULL,
      "fine_label_names.txt"},
@@ -125,11 +139,20 @@ static const source sources[] = {
 };
 enum { SOURCES = sizeof sources / sizeof *sources };
 
-static const source *find_source(const char *name, size_t length) {
+static const source *find_source(const char *specification) {
+    const size_t length = strcspn(specification, ":");
     for (size_t i = 0; i < SOURCES; i++)
-        if (strlen(sources[i].name) == length && memcmp(sources[i].name, name, length) == 0)
+        if (strlen(sources[i].name) == length &&
+            memcmp(sources[i].name, specification, length) == 0)
             return &sources[i];
     return NULL;
+}
+
+// "cifar100:DIR"; NULL where the folder is missing.
+static const char *directory_of(const source *s, const char *specification) {
+    const size_t length = strlen(s->name);
+    const char *directory = specification[length] ? specification + length + 1 : s->directory;
+    return directory && *directory ? directory : NULL;
 }
 
 static bool read_part(const source *s, image_set *set, const char *directory, bool train,
@@ -139,9 +162,10 @@ static bool read_part(const source *s, image_set *set, const char *directory, bo
     if (stat(directory, &status) != 0 || !S_ISDIR(status.st_mode))
         return error_set(e, "no data set %s in %s: %s; %s", s->name, directory,
                          errno == ENOENT ? "there is no such folder" : strerror(errno), s->advice);
-    if (byte_file_missing(directory, s->first[train]))
+    const char *first = s->files[train ? FIRST_TRAINING_FILE : FIRST_TEST_FILE];
+    if (byte_file_missing(directory, first))
         return error_set(e, "no data set %s in %s: %s is not there, nor %s.gz; %s", s->name,
-                         directory, s->first[train], s->first[train], s->advice);
+                         directory, first, first, s->advice);
     return s->read(set, directory, train, limit, e);
 }
 
@@ -184,21 +208,38 @@ static bool read_source(dataset *d, const source *s, const char *directory, unsi
 
 bool dataset_open(dataset *d, const char *specification, unsigned parts, size_t limit,
                   int image_size, error_line *e) {
-    const size_t length = strcspn(specification, ":");
-    const source *s = find_source(specification, length);
+    const source *s = find_source(specification);
     *d = (dataset){0};
     if (!s)
         return error_usage(e,
                            "--data %s: unknown data set; there are fashion-mnist[:DIR], "
                            "cifar10:DIR, cifar100:DIR and images:DIR",
                            specification);
-    const char *directory = specification[length] ? specification + length + 1 : s->directory;
-    if (!directory || !*directory)
+    const char *directory = directory_of(s, specification);
+    if (!directory)
         return error_usage(e, "--data %s: the folder is missing, as in %s:DIR; %s", specification,
                            s->name, s->advice);
     if (read_source(d, s, directory, parts, limit, image_size, e)) return true;
     dataset_close(d);
     return false;
+}
+
+static bool is_file(const char *path, const char *directory, const char *name) {
+    char plain[PATH_MAX], zipped[PATH_MAX];
+    snprintf(plain, sizeof plain, "%s/%s", directory, name);
+    snprintf(zipped, sizeof zipped, "%s/%s.gz", directory, name);
+    return same_file(plain, path) || same_file(zipped, path);
+}
+
+bool dataset_owns(const char *specification, const char *path) {
+    const source *s = find_source(specification);
+    const char *directory = s ? directory_of(s, specification) : NULL;
+    if (!directory) return false; // dataset_open has the words for that
+    if (!s->read) return images_own(directory, path);
+    bool own = s->class_file && is_file(path, directory, s->class_file);
+    for (const char *const *name = s->files; *name; name++)
+        own = own || is_file(path, directory, *name);
+    return own;
 }
 
 void dataset_close(dataset *d) {

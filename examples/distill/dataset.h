@@ -45,6 +45,10 @@ bool dataset_open(dataset *d, const char *specification, unsigned parts, size_t 
                   int image_size, error_line *e);
 void dataset_close(dataset *d);
 
+// Whether writing to a path would change the data set: the files that it may consist of, there or not
+// yet, and of images:DIR all that is in DIR/train and DIR/test. Nothing is read.
+bool dataset_owns(const char *specification, const char *path);
+
 // --- For the readers of the formats --------------------------------------------------------------
 
 size_t image_bytes(const image_set *set);
@@ -70,5 +74,6 @@ bool cifar_read(image_set *set, const char *directory, const char *name, cifar_l
 // bytes decide. Of `limit` images, every class has its share.
 bool images_read(dataset *d, const char *directory, unsigned parts, size_t limit, int size,
                  error_line *e);
+bool images_own(const char *directory, const char *path);
 
 #endif

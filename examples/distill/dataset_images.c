@@ -4,6 +4,7 @@
 #include "dataset.h"
 #include "image_file.h"
 #include "resize.h"
+#include "safe_file.h"
 #include "stop.h"
 
 #include <dirent.h>
@@ -93,6 +94,30 @@ static bool compare_classes(const dataset *d, const char *train, const char *tes
     }
     free(names);
     return fine;
+}
+
+// A class may be a link to a folder elsewhere.
+static bool class_owns(const char *part, const char *path) {
+    error_line ignored;
+    char folder[PATH_MAX];
+    bool own = false;
+    int count = 0;
+    char **names = list_folder(part, &count, &ignored);
+    for (int i = 0; names && i < count && !own; i++)
+        own = join(folder, part, names[i], &ignored) && lies_below(path, folder);
+    free(names);
+    return own;
+}
+
+static bool part_owns(const char *directory, const char *name, const char *path) {
+    error_line ignored;
+    char part[PATH_MAX];
+    return join(part, directory, name, &ignored) &&
+           (lies_below(path, part) || class_owns(part, path));
+}
+
+bool images_own(const char *directory, const char *path) {
+    return part_owns(directory, "train", path) || part_owns(directory, "test", path);
 }
 
 // --- Files ---------------------------------------------------------------------------------------

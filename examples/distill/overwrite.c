@@ -21,6 +21,9 @@ bool check_output(const settings *s, const char *path, const char *option_name, 
             return error_usage(e, "--%s %s would be overwritten; give another --%s",
                                inputs[i].option_name, input, option_name);
     }
+    if (s->data && dataset_owns(s->data, path))
+        return error_usage(e, "%s belongs to --data %s; give another --%s", path, s->data,
+                           option_name);
     return true;
 }
 

@@ -38,7 +38,8 @@ void report_summary(FILE *out, const run_set *set) {
     }
     fputs("</tbody></table></div>\n<p class=\"dim\">Mean ± standard deviation over the seeds, of "
           "the last epoch and of each run's best one. The best epoch is chosen by the test images, "
-          "so it flatters. s/epoch: training alone.</p>\n",
+          "so it flatters. s/epoch: training alone; where losses share what a teacher said "
+          "(--teacher-memory), the first of them bears its time.</p>\n",
           out);
 }
 

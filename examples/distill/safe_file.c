@@ -163,9 +163,13 @@ bool make_folder(const char *path, error_line *e) {
     return error_set(e, "the folder %s cannot be made: %s", path, strerror(reason));
 }
 
+static bool same_status(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 static bool same_inode(const char *a, const char *b) {
     struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && same_status(&x, &y);
 }
 
 bool same_file(const char *a, const char *b) {
@@ -173,6 +177,35 @@ bool same_file(const char *a, const char *b) {
     if (same_inode(a, b)) return true;
     const char *name_a = name_folder(a, folder_a), *name_b = name_folder(b, folder_b);
     return strcmp(name_a, name_b) == 0 && same_inode(folder_a, folder_b);
+}
+
+// The innermost folder of a path that is there.
+static void existing_folder(const char *path, char folder[PATH_MAX]) {
+    struct stat status;
+    char *slash;
+    snprintf(folder, PATH_MAX, "%s", path);
+    do {
+        slash = strrchr(folder, '/');
+        if (slash)
+            slash[slash == folder] = '\0'; // the root keeps its own
+        else
+            snprintf(folder, PATH_MAX, ".");
+    } while (slash && stat(folder, &status) != 0);
+}
+
+bool lies_below(const char *path, const char *folder) {
+    struct stat wanted, here, above;
+    char place[PATH_MAX];
+    existing_folder(path, place);
+    if (stat(folder, &wanted) != 0 || stat(place, &here) != 0) return false;
+    while (!same_status(&here, &wanted)) {
+        const size_t length = strlen(place);
+        if (length + sizeof "/.." > sizeof place) return false;
+        memcpy(place + length, "/..", sizeof "/..");
+        if (stat(place, &above) != 0 || same_status(&above, &here)) return false; // the root
+        here = above;
+    }
+    return true;
 }
 
 bool check_writable(const char *path, error_line *e) {

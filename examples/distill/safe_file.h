@@ -36,6 +36,9 @@ bool make_folder(const char *path, error_line *e);
 // Whether two paths mean one file, there or not yet.
 bool same_file(const char *a, const char *b);
 
+// Whether a path, there or not yet, is in this folder or in one below it.
+bool lies_below(const char *path, const char *folder);
+
 // Fails when a file of this name could not be written: before hours of training, not after.
 bool check_writable(const char *path, error_line *e);
 

@@ -73,6 +73,10 @@ const option settings_options[] = {
     {.name = "teacher-epochs", .kind = OPTION_INT, .commands = COMMAND_COMPARE, .offset = AT(teacher_epochs),
      .value = "N", .min = 1, .max = 100000, .instead = "teacher-logits",
      .help = "how long a teacher is trained that is not there yet (default: as --epochs)"},
+    {.name = "teacher-memory", .kind = OPTION_REAL, .commands = COMMAND_COMPARE, .offset = AT(teacher_memory),
+     .value = "MB", .initial = "1024", .min = 0, .max = 1e6,
+     .help = "memory for the teacher's logits, so that it is asked once per seed instead of once per loss; where "
+             "they do not fit, for those of the first epochs; 0: none; the results are the same to the bit"},
     {.name = "loss", .kind = OPTION_CHOICE, .commands = COMMAND_DISTILL, .required = COMMAND_DISTILL,
      .offset = AT(loss.kind), .value = "NAME", .choices = loss_names, .help = "what the student learns from"},
     TEXT_OPTION("losses", losses, COMMAND_COMPARE, 0, "LIST", "ce,kd,dkd,gdkd",

@@ -31,6 +31,7 @@ typedef struct {
     uint64_t seed;
     int schedule; // schedule_kind
     double lr, lr_min, momentum, weight_decay;
+    double teacher_memory; // MB
     loss_settings loss;
     int split; // 0: the training images; 1: the test images
     bool quiet, resume, list;

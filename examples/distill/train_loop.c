@@ -48,14 +48,22 @@ static void identify(const training *t, char *text, size_t size) {
 
 // --- One epoch -----------------------------------------------------------------------------------
 
-// The teacher's logits of a batch, or NULL.
-static const void *ask_teacher(workplace *w, const image_batch *b) {
+static const float *ask_network(workplace *w, const image_batch *b, int epoch, int number) {
     const training *t = w->t;
-    if (t->teacher_logits)
-        teacher_logits_gather(t->teacher_logits, b->places, b->count, w->teacher_logits);
-    else if (t->teacher)
-        model_forward(t->teacher, b->images, b->count, false, w->teacher_logits);
-    return t->teacher_logits || t->teacher ? w->teacher_logits : NULL;
+    const float *remembered = teacher_memory_recall(t->memory, epoch, number);
+    if (remembered) return remembered;
+    model_forward(t->teacher, b->images, b->count, false, w->teacher_logits);
+    teacher_memory_keep(t->memory, epoch, number, b->count, w->teacher_logits);
+    return w->teacher_logits;
+}
+
+// The teacher's logits of a batch, or NULL.
+static const void *ask_teacher(workplace *w, const image_batch *b, int epoch, int number) {
+    const training *t = w->t;
+    if (t->teacher) return ask_network(w, b, epoch, number);
+    if (!t->teacher_logits) return NULL;
+    teacher_logits_gather(t->teacher_logits, b->places, b->count, w->teacher_logits);
+    return w->teacher_logits;
 }
 
 static bool train_batch(workplace *w, const image_batch *b, int epoch, double lr, epoch_tally *sum,
@@ -64,7 +72,7 @@ static bool train_batch(workplace *w, const image_batch *b, int epoch, double lr
     const int classes = t->data->classes;
     double terms[TERMS];
     model_forward(w->student, b->images, b->count, true, w->logits);
-    const void *teacher = ask_teacher(w, b);
+    const void *teacher = ask_teacher(w, b, epoch, (int)sum->batches);
     const double begun = clock_seconds();
     if (!criterion_apply(w->loss, w->logits, teacher, b->labels, b->count, epoch, w->grad, terms,
                          e))
@@ -201,6 +209,7 @@ static bool begin(workplace *w, run_log *log, error_line *e) {
     const training *t = w->t;
     char identity[700];
     model_init(w->student, t->seed);
+    teacher_memory_begin(t->memory, t->seed);
     progress_begin(&w->bar, t->label, t->rate.epochs, loader_batches(w->train), t->quiet);
     warn_of_warmup(w);
     if (!t->resume) return true;

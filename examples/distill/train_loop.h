@@ -10,12 +10,14 @@
 #include "run_log.h"
 #include "schedule.h"
 #include "teacher_logits.h"
+#include "teacher_memory.h"
 
 typedef struct {
     const char *label; // for the progress
     const dataset *data;
     const char *model;                    // name of the network that learns
     model *teacher;                       // NULL when the loss needs none
+    teacher_memory *memory;               // of the teacher, shared by several runs, or NULL
     const teacher_logits *teacher_logits; // in place of a teacher, or NULL
     bool augment;                         // the training images
     loss_settings loss;

@@ -6,6 +6,7 @@
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -106,7 +107,8 @@ bool plan_write_config(const settings *s, const loss_kind *losses, int count, co
     // Of one loss all defaults are known; compare has several, each with its own.
     if (s->command == COMMAND_DISTILL) criterion_defaults(&known.loss);
     settings_forget_unused(&known, losses, count);
-    if (s->teacher) known.teacher_epochs = 0; // nobody trained it here
+    if (s->teacher) known.teacher_epochs = 0;          // nobody trained it here
+    if (s->teacher_logits) known.teacher_memory = NAN; // nobody is asked
     return option_file_write(settings_options, s->command, &known, about(s, d), path, e);
 }
 

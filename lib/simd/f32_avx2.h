@@ -195,6 +195,29 @@ OP double v_sum(vec a) {
     return _mm_cvtsd_f64(_mm_add_sd(d, _mm_unpackhi_pd(d, d)));
 }
 
+// Four lanes at a time: row b of the table has the numbers of the bits that are set in b.
+OP int store_lanes_4(int32_t *p, unsigned bits, int32_t first) {
+    static const int32_t numbers[16][4] = {
+        {0}, {0},    {1},    {0, 1},    {2},    {0, 2},    {1, 2},    {0, 1, 2},
+        {3}, {0, 3}, {1, 3}, {0, 1, 3}, {2, 3}, {0, 2, 3}, {1, 2, 3}, {0, 1, 2, 3}};
+    const __m128i lanes = _mm_loadu_si128((const __m128i *)(const void *)numbers[bits]);
+    _mm_storeu_si128((__m128i *)(void *)p, _mm_add_epi32(lanes, _mm_set1_epi32(first)));
+    return __builtin_popcount(bits);
+}
+OP int i_store_lanes(int32_t *p, mask m, int32_t first) {
+    const unsigned bits = m_bits(m);
+    int count = 0;
+    if (bits == 0xFFFFU) { // most of a large group
+        const ivec all = i_count(first);
+        _mm256_storeu_si256((__m256i *)(void *)p, all.lo);
+        _mm256_storeu_si256((__m256i *)(void *)(p + 8), all.hi);
+        return LANES;
+    }
+    for (unsigned l = 0; l < LANES; l += 4)
+        count += store_lanes_4(p + count, bits >> l & 15U, first + (int32_t)l);
+    return count;
+}
+
 #undef PAIR
 #include "transpose_avx.h"
 

@@ -147,6 +147,11 @@ OP double v_sum(vec a) {
     return _mm_cvtsd_f64(_mm_add_sd(d, _mm_unpackhi_pd(d, d)));
 }
 
+OP int i_store_lanes(int32_t *p, mask m, int32_t first) {
+    _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(m, i_count(first)));
+    return __builtin_popcount(m);
+}
+
 #include "transpose_avx.h"
 
 #endif

@@ -237,6 +237,12 @@ OP double v_sum(vec a) {
 }
 
 #ifdef REAL_IS_FLOAT
+OP int i_store_lanes(int32_t *p, mask m, int32_t first) {
+    int count = 0;
+    for (int l = 0; l < LANES; l++)
+        if (m.v[l]) p[count++] = first + l;
+    return count;
+}
 OP void transpose_8x8(const float *const *from, float *const *to) {
     for (int i = 0; i < 8; i++)
         for (int j = 0; j < 8; j++) to[i][j] = from[j][i];

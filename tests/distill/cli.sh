@@ -196,6 +196,8 @@ check 'classes with names' "$program" train --data "cifar100:$folder/cifar" --mo
 check 'images of a size of their own' "$program" train --config "$folder/c100.config.json" --quiet --out "$folder/c101.safetensors"
 check 'so it is with compare' "$program" compare --config "$folder/logits/config.json" --quiet --out-dir "$folder/logits2"
 check 'the same students' cmp "$folder/logits/kd-seed1.safetensors" "$folder/logits2/kd-seed1.safetensors"
+check 'the limit of the memory that a teacher has' grep -q '"teacher-memory":.1024' "$folder/compare/config.json"
+check 'none where no teacher is asked' test "$(grep -c 'teacher-memory' "$folder/logits/config.json")" = 0
 check 'no option of another loss' test "$(grep -cE '"(k|w0|w1|w2|alpha|beta)"' "$folder/from-logits.config.json")" = 0
 check 'nor beside the comparison' test "$(grep -cE '"(k|w0|w1|w2|alpha|beta)"' "$folder/logits/config.json")" = 0
 cat > "$folder/shared.json" << END
@@ -246,6 +248,18 @@ expect 2 '--config '"$folder"'/keep.config.json would be overwritten' \
 expect 2 'is another file of this run too; give another --log' \
     train --data "$data" --model resnet8 --out "$folder/w.safetensors" --log "$folder/w.checkpoint"
 expect 2 'belongs to a run and would be overwritten' report "$folder/runs/a.run.json" --out "$folder/runs/a.logits.npy"
+set -- --model resnet8 --epochs 1 --quiet
+cp "$folder/cifar/train.bin" "$folder/keep.bin"
+expect 2 "cifar/train.bin belongs to --data cifar100:$folder/cifar; give another --out" \
+    train "$@" --data "cifar100:$folder/cifar" --out "$folder/cifar/train.bin"
+expect 2 'cifar/train.bin belongs to --data' \
+    train "$@" --data "cifar100:$folder/cifar" --out "$folder/w.safetensors" --log "$folder/cifar/train.bin"
+check 'the data are as before' cmp "$folder/cifar/train.bin" "$folder/keep.bin"
+expect 2 'red/1.png belongs to --data' eval --data "$own" --model resnet8 --weights "$folder/own.safetensors" \
+    --logits "$folder/own/test/red/1.png"
+check 'so is the image' cmp "$folder/own/test/red/1.png" "$folder/red.png"
+expect 2 'give another --out-dir' compare "$@" --data "$own" --teacher-model resnet8 --out-dir "$folder/own/train/results"
+check 'no class of results' test ! -e "$folder/own/train/results"
 check 'a run goes on with the options that it left' "$program" distill --config "$folder/a.config.json" --resume
 check 'and leaves them alone' cmp "$folder/a.config.json" "$folder/keep.config.json"
 

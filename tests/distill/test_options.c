@@ -51,6 +51,8 @@ START_TEST(defaults_are_the_documented_ones) {
     ck_assert_int_eq(s.limit, 0);
     ck_assert(!s.quiet);
     ck_assert_str_eq(s.data, "fashion-mnist");
+    ck_assert(parse(COMMAND_COMPARE, "--data d --model resnet8 --teacher-model resnet20"));
+    ck_assert_double_eq(s.teacher_memory, 1024);
 }
 END_TEST
 
@@ -87,6 +89,8 @@ START_TEST(bad_values_are_refused) {
     refuses(COMMAND_TRAIN, TRAIN "--lr nan", "--lr wants a number");
     refuses(COMMAND_TRAIN, TRAIN "--lr inf", "--lr must be from");
     refuses(COMMAND_TRAIN, TRAIN "--lr -1", "--lr must be from");
+    refuses(COMMAND_COMPARE, "--teacher-memory -1", "--teacher-memory must be from 0 to 1e+06");
+    refuses(COMMAND_TRAIN, TRAIN "--teacher-memory 1", "unknown option --teacher-memory");
     refuses(COMMAND_TRAIN, TRAIN "--seed -1", "--seed wants a whole number from 0");
     refuses(COMMAND_TRAIN, TRAIN "--seed 18446744073709551616", "--seed must be from 0");
     refuses(COMMAND_TRAIN, TRAIN "--schedule linear",

@@ -5,19 +5,16 @@
 #include "rng.h"
 #include "safe_file.h"
 #include "safetensors.h"
-#include "stop.h"
 #include "test_files.h"
 #include "test_idx.h"
+#include "test_interpose.h"
+#include "test_process.h"
 #include "test_suite.h"
 #include "threads.h"
 
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <time.h>
 
-enum { TRAIN_IMAGES = 20, TEST_IMAGES = 10, PIXELS = 16, EPOCHS = 2, RUN_FILES = 6 };
+enum { TRAIN_IMAGES = 20, TEST_IMAGES = 10, EPOCHS = 2, RUN_FILES = 6 };
 
 // --- The replaced functions ----------------------------------------------------------------------
 
@@ -25,16 +22,6 @@ static int writes;      // so far
 static int kill_at = 0; // the write that is cut short
 static int clocks;      // readings of the clock: several a batch
 static int stop_at = 0;
-
-// The library's own, into a pointer to a function.
-static void find(const char *name, void *function) {
-    void *found = dlsym(RTLD_NEXT, name);
-    if (!found) abort();
-    memcpy(function, &found, sizeof found);
-}
-#define FIND(name)                                                                                 \
-    __typeof__(name) *original;                                                                    \
-    find(#name, &original)
 
 static bool end_here(void) {
     return ++writes == kill_at;
@@ -76,27 +63,23 @@ int clock_gettime(clockid_t id, struct timespec *now) {
 
 // --- Runs ----------------------------------------------------------------------------------------
 
-static void write_idx(const char *part, uint8_t count) {
-    uint8_t images[16 + TRAIN_IMAGES * PIXELS], labels[8 + TRAIN_IMAGES];
-    char name[64];
-    idx_images_header(images, count, 4);
-    idx_labels_header(labels, count);
-    for (int i = 0; i < count * PIXELS; i++) images[16 + i] = (uint8_t)(i * i * 7);
-    for (int i = 0; i < count; i++) labels[8 + i] = (uint8_t)(i % 10);
-    snprintf(name, sizeof name, "%s-images-idx3-ubyte", part);
-    test_write(name, images, 16 + (size_t)count * PIXELS);
-    snprintf(name, sizeof name, "%s-labels-idx1-ubyte", part);
-    test_write(name, labels, 8 + (size_t)count);
-}
+typedef struct {
+    const char *out;
+    int killed_at, stopped_at;
+} plan;
 
-static bool train(const char *out, error_line *e) {
+static bool train(const void *argument, error_line *e) {
+    const plan *p = argument;
     char data[128], path[384];
     settings s;
     snprintf(data, sizeof data, "--data=fashion-mnist:%s", test_folder);
-    snprintf(path, sizeof path, "--out=%s", test_path(out));
+    snprintf(path, sizeof path, "--out=%s", test_path(p->out));
     char *arguments[] = {"train",     data,          path,      "--model=resnet8", "--epochs=2",
                          "--batch=8", "--threads=2", "--quiet", "--resume",        NULL};
     option_parser parser;
+    kill_at = p->killed_at;
+    stop_at = p->stopped_at;
+    writes = clocks = 0;
     settings_init(&s);
     s.command = COMMAND_TRAIN;
     s.command_name = "train";
@@ -105,45 +88,9 @@ static bool train(const char *out, error_line *e) {
     return fine;
 }
 
-typedef struct {
-    int status; // as waitpid has it
-    char text[1024];
-} outcome;
-
-// In a process of its own.
 static outcome run(const char *out, int killed_at, int stopped_at) {
-    outcome o = {0};
-    int ends[2];
-    ck_assert_int_eq(pipe(ends), 0);
-    const pid_t child = fork();
-    if (child == 0) {
-        error_line e = {0};
-        dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
-        stop_on_signals();
-        kill_at = killed_at;
-        stop_at = stopped_at;
-        writes = clocks = 0;
-        const bool fine = train(out, &e);
-        const ssize_t sent = write(ends[1], e.text, strlen(e.text));
-        _exit(fine || sent < 0 ? 0 : e.status);
-    }
-    close(ends[1]);
-    for (size_t used = 0; used < sizeof o.text - 1;) {
-        const ssize_t got = read(ends[0], o.text + used, sizeof o.text - 1 - used);
-        if (got <= 0) break;
-        used += (size_t)got;
-    }
-    close(ends[0]);
-    ck_assert_int_eq(waitpid(child, &o.status, 0), child);
-    return o;
-}
-
-static bool killed(outcome o) {
-    return WIFSIGNALED(o.status) && WTERMSIG(o.status) == SIGKILL;
-}
-
-static bool finished(outcome o) {
-    return WIFEXITED(o.status) && WEXITSTATUS(o.status) == 0;
+    const plan p = {out, killed_at, stopped_at};
+    return test_process(train, &p);
 }
 
 static char *content(const char *name, size_t *size) {
@@ -215,8 +162,8 @@ static int step(int quick) {
 
 static void setup(void) {
     test_folder_make();
-    write_idx("train", TRAIN_IMAGES);
-    write_idx("t10k", TEST_IMAGES);
+    idx_write("train", TRAIN_IMAGES);
+    idx_write("t10k", TEST_IMAGES);
     ck_assert(finished(run("a.safetensors", 0, 0)));
 }
 enum { FILES = 4 + 2 * RUN_FILES }; // data, run a, run b
