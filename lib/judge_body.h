@@ -122,6 +122,7 @@ static void judge(const criterion *c, block *b) {
         b->near |= held_rows & ~(m_bits(fine) << l);
         if ((b->near & here) == 0) continue;
         prepare_refine(c, b, l);
+        if (!any_list(b, l)) continue;
         // Where one model has next to nothing outside the list, and the other has, floats do not hold their ratio.
         const mask can = m_or(m_andnot(has_list(b, l), m_all()), held(v_load(&b->rest.odds[l])));
         const uint32_t cannot = b->near & here & ~(m_bits(can) << l);
