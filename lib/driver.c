@@ -322,6 +322,14 @@ static void place_across(const plan *p, block *b, const scratch *x, int64_t firs
     b->map = !p->needs_groups ? NULL : p->copy_map ? x->tile_map : map_of_row(p, first);
 }
 
+// A row to floats side by side.
+static void copy_row(const plan *p, const gdkd_strided *row, float *to) {
+    if (gdkd_dtype_size(row->dtype) == 2 && row->step == 1)
+        p->kernels->widen(row->dtype, row->data, p->c.classes, to);
+    else
+        gdkd_gather_f32(row, p->c.classes, to, 1);
+}
+
 static void place_rows(const plan *p, block *b, const scratch *x, int64_t first) {
     const int64_t classes = p->c.classes;
     for (int l = 0; l < b->rows; l++) {
@@ -330,8 +338,8 @@ static void place_rows(const plan *p, block *b, const scratch *x, int64_t first)
                            t = p->c.kd ? row_of(p, teacher_of(p), first + l) : s;
         b->s_row[l] = p->copy_student ? x->tile_s + l * classes : s.data;
         b->t_row[l] = !p->c.kd ? NULL : p->copy_teacher ? x->tile_t + l * classes : t.data;
-        if (p->copy_student) gdkd_gather_f32(&s, classes, x->tile_s + l * classes, 1);
-        if (p->copy_teacher) gdkd_gather_f32(&t, classes, x->tile_t + l * classes, 1);
+        if (p->copy_student) copy_row(p, &s, x->tile_s + l * classes);
+        if (p->copy_teacher) copy_row(p, &t, x->tile_t + l * classes);
         if (p->result->grad)
             b->g_row[l] = p->copy_grad ? x->tile_g + l * classes : grad_row(p, first + l);
         if (p->copy_map) gather_map(p, first + l, x->tile_map + l * classes, 1);
@@ -402,11 +410,16 @@ static void scatter_tile(const plan *p, const block *b, const scratch *x, int64_
         p->kernels->scatter(x->tile_g, b->rows, p->c.classes, row);
         return;
     }
+    const bool halves = along && gdkd_dtype_size(p->batch->student_dtype) == 2 &&
+                        p->batch->inner == 1 && !p->result->accumulate;
     for (uint32_t open = b->used & ~b->refused; open; open &= open - 1) {
         const int lane = __builtin_ctz(open);
-        gdkd_scatter_f32(x->tile_g + (along ? lane * classes : lane), along ? 1 : BLOCK_ROWS,
-                         classes, p->result->accumulate != 0, grad_row(p, first + lane),
-                         p->batch->student_dtype, p->batch->inner);
+        const float *from = x->tile_g + (along ? lane * classes : lane);
+        if (halves)
+            p->kernels->narrow(p->batch->student_dtype, from, classes, grad_row(p, first + lane));
+        else
+            gdkd_scatter_f32(from, along ? 1 : BLOCK_ROWS, classes, p->result->accumulate != 0,
+                             grad_row(p, first + lane), p->batch->student_dtype, p->batch->inner);
     }
 }
 

@@ -189,6 +189,9 @@ typedef struct {
     // Rows of floats into a tile for the across stages, and back.
     void (*gather)(const float *const *row, int rows, int32_t classes, float *tile);
     void (*scatter)(const float *tile, int rows, int32_t classes, float *const *row);
+    // Rows of 16-bit floats without gaps to floats, and back; dtype: GDKD_BF16 or GDKD_F16.
+    void (*widen)(int32_t dtype, const uint16_t *from, int64_t count, float *to);
+    void (*narrow)(int32_t dtype, const float *from, int64_t count, uint16_t *to);
     // Double, all rows. combine adds the listed classes to the sums of the rest; finish goes from the sums to
     // terms and coefficients, finish_again does so for the rows that were refined or refused since; judge finds the rows whose sums a float does not hold (refused), and those whose
     // terms the sums do not give well enough (near); combine_refined ends what the refine stages began.

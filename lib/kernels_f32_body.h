@@ -1,6 +1,7 @@
 // The float kernels of one instruction set: instances of the bodies for each partition. The
 // includer has included the vector operations and defines ISA(name).
 #include "gradient_body.h"
+#include "half_body.h"
 #include "list_body.h"
 #include "refine_body.h"
 #include "sorted_body.h"
@@ -446,6 +447,8 @@ const kernels ISA(gdkd_kernels) = {
     .across_gradient = across_gradient,
     .gather = gather_rows,
     .scatter = scatter_rows,
+    .widen = widen,
+    .narrow = narrow,
     .combine = ISA(gdkd_combine),
     .finish = ISA(gdkd_finish),
     .finish_again = ISA(gdkd_finish_again),

@@ -2,8 +2,8 @@
 // when its logit is larger or, at equal logits, its index lower. That order is total, so ties need
 // no care.
 //
-// The maxima of parts of the row give a bound that at least k classes reach: of vectors' lanes for small k, of slots for
-// larger ones; for the largest, counting passes close in on the k-th. All leave a few classes to be looked at one by one.
+// For small k the vector maxima of the row give a bound that at least k classes reach; for large k, counting
+// passes close in on the k-th. Either leaves a few classes to be looked at one by one.
 #ifndef GDKD_SELECT_BODY_H
 #define GDKD_SELECT_BODY_H
 
@@ -207,23 +207,6 @@ static inline bool equal_behind(const candidates *x, int32_t rank) {
     return false;
 }
 
-// A value that at least k classes reach: the k-th largest of the maxima of 2 k slots, each of every 2 k-th class.
-static inline real bound_of_slots(const real *t, int32_t n, int32_t k, int32_t sign,
-                                  const scratch *room) {
-    candidates x = {room->select_value, room->select_index, 2 * (k + LANES - 1) / LANES * LANES};
-    for (int32_t j = 0; j < x.count; j++) {
-        x.value[j] = (real)-INFINITY;
-        x.index[j] = j;
-    }
-    for (int32_t at = 0; at + x.count <= n; at += x.count)
-        for (int32_t j = 0; j < x.count; j += LANES) {
-            const vec larger = v_max(signed_load(t + at + j, sign), v_load(x.value + j));
-            v_store(x.value + j, larger);
-        }
-    quickselect(&x, k - 1);
-    return x.value[k - 1];
-}
-
 // sign: 1 for the largest, -1 for the smallest. k >= 1. Rows with NaNs give some answer.
 static inline selection select_class(const real *t, int32_t n, int64_t k, int32_t sign,
                                      const scratch *room) {
@@ -233,8 +216,6 @@ static inline selection select_class(const real *t, int32_t n, int64_t k, int32_
     bracket r = {.open = true};
     if (k <= LANES && n >= 2 * SELECT_SMALL)
         r.lo = reached_bound(t, n, (int)k, sign);
-    else if (k <= n / 8 && n >= 2 * SELECT_SMALL)
-        r.lo = bound_of_slots(t, n, (int32_t)k, sign, room);
     else
         r = close_in(t, n, k, sign);
     collect(t, n, r, sign, &x);

@@ -304,6 +304,60 @@ START_TEST(ties_on_the_list) {
 }
 END_TEST
 
+// The number that 16 bits stand for, by their fields: `width` bits of fraction, the exponent's bias half its range.
+static double value_of_half(uint16_t h, int width) {
+    const int most = 0x7FFF >> width;
+    const int exponent = (h & 0x7FFF) >> width;
+    const int fraction = h & ((1 << width) - 1);
+    const int least = 1 - most / 2 - width;
+    const double size = exponent == most ? (fraction ? NAN : INFINITY)
+                        : exponent == 0  ? ldexp(fraction, least)
+                                         : ldexp(fraction + (1 << width), exponent - 1 + least);
+    return h >> 15 ? -size : size;
+}
+
+// All 16-bit floats, by vectors and in the tail; on the way back what lies between two of them too.
+static void check_halves(const kernels *k, int32_t dtype, int width) {
+    enum { HALVES = 65536 - 5 };
+    uint16_t *half = checked_calloc(HALVES, sizeof *half);
+    float *wide = checked_calloc(HALVES, sizeof *wide);
+    const int infinite = 0x7FFF >> width << width;
+    for (int h = 0; h < HALVES; ++h) half[h] = (uint16_t)(h + 5);
+    k->widen(dtype, half, HALVES, wide);
+    for (int h = 0; h < HALVES; ++h) {
+        const double truth = value_of_half(half[h], width);
+        ck_assert(isnan(truth) ? isnan(wide[h]) : (double)wide[h] == truth);
+        ck_assert_int_eq(signbit(wide[h]) != 0, half[h] >> 15);
+    }
+    k->narrow(dtype, wide, HALVES, half);
+    for (int h = 0; h < HALVES; ++h) {
+        const int want = h + 5;
+        if ((want & 0x7FFF) <= infinite)
+            ck_assert_int_eq(half[h], want);
+        else
+            ck_assert(isnan(value_of_half(half[h], width)) && half[h] >> 15 == want >> 15);
+    }
+    // From a number to the next: a quarter of the way, half of it, three quarters.
+    for (int part = 1; part <= 3; ++part) {
+        for (int h = 0; h < infinite - 1; ++h) {
+            const double one = value_of_half((uint16_t)h, width);
+            const double next = value_of_half((uint16_t)(h + 1), width);
+            wide[h] = (float)(one * (4 - part) / 4 + next * part / 4);
+        }
+        k->narrow(dtype, wide, infinite - 1, half);
+        for (int h = 0; h < infinite - 1; ++h)
+            ck_assert_int_eq(half[h], h + (part == 3 || (part == 2 && h % 2 == 1)));
+    }
+    free(wide);
+    free(half);
+}
+
+START_TEST(halves) {
+    check_halves(gdkd_kernels(_i), GDKD_F16, 10);
+    check_halves(gdkd_kernels(_i), GDKD_BF16, 7);
+}
+END_TEST
+
 // Many equal logits around the k-th, for every way to find it: k in a vector, in slots, and by counting.
 START_TEST(ties_of_every_k) {
     static const int64_t ks[] = {13, 16, 17, 31, 32, 33, 63, 75, 76, 300, 590, 599, 600};
@@ -530,6 +584,7 @@ int main(void) {
     tcase_add_test(tcase, sure_of_one_class);
     tcase_add_test(tcase, a_copy_beside_the_original);
     tcase_add_test(tcase, ties_of_every_k);
+    tcase_add_loop_test(tcase, halves, GDKD_ISA_SCALAR, gdkd_isa() + 1);
     tcase_add_test(tcase, many_blocks);
     tcase_add_test(tcase, maps_of_copied_rows);
     tcase_add_test(tcase, adaptive_k_at_equality);

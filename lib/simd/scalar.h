@@ -5,7 +5,9 @@
 #ifndef GDKD_SIMD_OPS_H
 #define GDKD_SIMD_OPS_H
 
+#include "half.h"
 #include <math.h>
+
 #include <stdint.h>
 #include <string.h>
 
@@ -237,6 +239,22 @@ OP double v_sum(vec a) {
 }
 
 #ifdef REAL_IS_FLOAT
+OP vec v_load_f16(const uint16_t *p) {
+    vec a;
+    for (int l = 0; l < LANES; l++) a.v[l] = f16_to_float(p[l]);
+    return a;
+}
+OP void v_store_f16(uint16_t *p, vec a) {
+    for (int l = 0; l < LANES; l++) p[l] = float_to_f16(a.v[l]);
+}
+OP vec v_load_bf16(const uint16_t *p) {
+    vec a;
+    for (int l = 0; l < LANES; l++) a.v[l] = bf16_to_float(p[l]);
+    return a;
+}
+OP void v_store_bf16(uint16_t *p, vec a) {
+    for (int l = 0; l < LANES; l++) p[l] = float_to_bf16(a.v[l]);
+}
 OP int i_store_lanes(int32_t *p, mask m, int32_t first) {
     int count = 0;
     for (int l = 0; l < LANES; l++)
