@@ -155,7 +155,9 @@ OP void v_store_f16(uint16_t *p, vec a) {
     const __m512i sign = _mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(INT32_MIN));
     const __m512i nan = _mm512_or_si512(sign, _mm512_set1_epi32(0x7FC00000));
     a = _mm512_mask_mov_ps(a, _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), _mm512_castsi512_ps(nan));
-    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+    // Masked by all lanes: where the other is a macro (gcc -O0), it warns of its own -1.
+    _mm256_storeu_si256((__m256i *)(void *)p,
+                        _mm512_maskz_cvtps_ph(0xFFFF, a, _MM_FROUND_TO_NEAREST_INT));
 }
 
 OP vec v_load_bf16(const uint16_t *p) {
