@@ -41,7 +41,7 @@ static void across_sums(const criterion *c, block *b, const scratch *x) {
                      c->kd ? b->row_top[l] : largest_of(s, c->classes, b->s_step));
         }
     }
-    const kept to = kept_of(c, x, 0);
+    const kept to = kept_of(c, b, x, 0);
     if (WHOLE_BLOCKS && b->rows == LANES) {
 #define EACH(partition, p, what) sums_of_block(c, b, partition, what, false, to)
 #define CALL(partition)          IF_PLAIN(is_forward(c) && !c->ce, what_of(c), EACH, partition, b->low_sums)
@@ -57,7 +57,7 @@ static void across_sums(const criterion *c, block *b, const scratch *x) {
 
 static void across_refine(const criterion *c, block *b, const scratch *x) {
     const int told_by = partition_across(c, b);
-#define CALL(partition) refine_block(c, b, partition, kept_of(c, x, 0))
+#define CALL(partition) refine_block(c, b, partition, kept_of(c, b, x, 0))
     FOR_PARTITION(told_by, CALL);
 #undef CALL
 }
@@ -84,7 +84,7 @@ static void deliver_block(const criterion *c, const block *b, kept from, mask li
 
 static void across_gradient(const criterion *c, block *b, const scratch *x) {
     const int told_by = partition_across(c, b);
-    const kept from = kept_of(c, x, 0);
+    const kept from = kept_of(c, b, x, 0);
     const bool standard = is_standardised(c), accumulate = b->accumulate && !standard;
     const uint32_t all = (1U << b->rows) - 1U, live = (b->accumulate ? b->used : all) & ~b->refused;
     const mask written = mask_of_bits(live), used = mask_of_bits(b->used), valid = m_first(b->rows);

@@ -134,6 +134,11 @@ static void *carve(carver *w, size_t bytes) {
     return piece;
 }
 
+// Whether rows are laid out group by group (sorted_body.h).
+static bool sorts(const plan *p) {
+    return p->shape == SHAPE_ROWS && (p->needs_groups || p->c.split_high);
+}
+
 static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
     const size_t classes = (size_t)p->batch->classes;
     const size_t tile = sizeof(float) * classes * (size_t)p->block_rows;
@@ -144,16 +149,15 @@ static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
     x->tile_g = p->copy_grad ? carve(w, tile) : NULL;
     x->tile_map = p->copy_map ? carve(w, classes * (size_t)p->block_rows) : NULL;
     const bool floats = p->shape != SHAPE_EXACT;
-    const bool sorts = p->shape == SHAPE_ROWS && (p->needs_groups || p->c.split_high);
     // A class of tile_g is written when its exponential has been read, unless they lie in another order.
-    x->exp_s = x->tile_g && !sorts ? x->tile_g : floats ? carve(w, tile) : NULL;
+    x->exp_s = x->tile_g && !sorts(p) ? x->tile_g : floats ? carve(w, tile) : NULL;
     x->exp_t = floats ? carve(w, tile) : NULL;
     x->exp_ce = floats && p->c.ce ? carve(w, tile) : NULL;
     const size_t index = sizeof(int32_t) * (classes + SLACK) * (size_t)p->block_rows;
-    x->exp_high = sorts && p->c.split_high ? carve(w, tile) : NULL;
-    x->sorted_s = sorts ? carve(w, tile) : NULL;
-    x->sorted_t = sorts ? carve(w, tile) : NULL;
-    x->sorted_index = sorts ? carve(w, index) : NULL;
+    x->exp_high = sorts(p) && p->c.split_high ? carve(w, tile) : NULL;
+    x->sorted_s = sorts(p) ? carve(w, tile) : NULL;
+    x->sorted_t = sorts(p) ? carve(w, tile) : NULL;
+    x->sorted_index = sorts(p) ? carve(w, index) : NULL;
     x->row_s = carve(w, row);
     x->row_t = carve(w, row);
     x->row_g = carve(w, row);
@@ -349,6 +353,8 @@ static void place_rows(const plan *p, block *b, const scratch *x, int64_t first)
     }
     b->accumulate = p->result->accumulate && !p->copy_grad;
     b->map_shared = p->needs_groups && p->batch->groups_stride == 0;
+    b->exp_in_gradient = p->result->grad && !p->copy_grad && !p->result->accumulate &&
+                         p->result->grad != p->batch->student && !sorts(p);
 }
 
 static void load_exact_row(const plan *p, const scratch *x, int64_t row) {
@@ -492,14 +498,12 @@ static void clear_members(block *b, size_t from, size_t to) {
     memset((char *)b + from, 0, to - from);
 }
 
-// What is the same in all rows; and zeros where a stage may read what none has written. The kernels compute all
-// lanes of a vector: those of a row that is not there, not used or refused have no borders, reference points, sums or
-// coefficients of their own. All else, from the logits' places to the rows' terms, is looked at in used rows
-// alone.
+// What is the same in all rows; and zeros where a stage may read what none has written: flags of another shape, and
+// the lanes of a vector, which the kernels compute all: those of a row that is not there, not used or refused have no
+// borders, reference points, sums or coefficients of their own. The rows' terms are looked at in used rows alone.
 static void begin_block(const plan *p, block *b) {
     const criterion *c = &p->c;
-    b->near = 0;
-    b->all_sorted = false;
+    clear_members(b, 0, offsetof(block, target)); // places and flags
     for (int l = 0; l < BLOCK_ROWS; l++) {
         b->target[l] = 0;
         b->k[l] = p->config->k;
@@ -508,8 +512,8 @@ static void begin_block(const plan *p, block *b) {
         b->list.count[l] = 0;
         b->refined[l] = 0;
     }
-    // The borders, the cross-entropy's part, the groups.
-    clear_members(b, offsetof(block, bound), offsetof(block, near));
+    b->near = 0;
+    clear_members(b, offsetof(block, bound), offsetof(block, near)); // borders
     if (c->ce) clear_members(b, offsetof(block, ref_ce), offsetof(block, loss));
     if (p->shape == SHAPE_ROWS) memset(&b->rest, 0, sizeof b->rest);
     memset(b->low_sums, 0, sizeof *b->low_sums * (size_t)c->groups);

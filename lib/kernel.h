@@ -110,6 +110,7 @@ typedef struct {
     int64_t map_step;
     bool accumulate;
     bool map_shared;
+    bool exp_in_gradient; // the student's exponentials are kept where the gradient will be
 
     // Rows shape, a sorted row: its classes lie group by group (sorted_body.h), those of group g from first[g] on.
     // all_sorted: in one order that is already known.

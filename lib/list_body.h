@@ -9,7 +9,8 @@
 
 enum {
     LISTED_ANYWAY = 4, // at least so many largest classes, whatever the partition
-    LISTED_K = 11      // the largest k that is listed: with more, lists would often be too long
+    LISTED_K = 11,     // the largest k that is listed: with more, lists would often be too long
+    FIRST_PART = 2048  // so many classes give the first bound
 };
 
 static inline bool can_list(const criterion *c, const block *b, int lane) {
@@ -63,16 +64,55 @@ OP bool scan_step(const borders *at_border, int partition, block *b, int lane, t
     return put_on_list(&b->list, lane, bits, at, s, t);
 }
 
-// Finds the listed classes, by index, and the reference points of the others: their largest logits. False when
-// there are too many.
-OP bool scan_list(const criterion *c, block *b, int lane, int partition, const real *s,
+// The want-th largest teacher logit on the list.
+static inline double reached_on_list(const listing *list, int lane, int want) {
+    double best = -(double)INFINITY;
+    for (int j = 0; j < list->count[lane]; j++) {
+        int reach = 0;
+        for (int i = 0; i < list->count[lane]; i++) reach += list->t[i][lane] >= list->t[j][lane];
+        best = reach >= want && list->t[j][lane] > best ? list->t[j][lane] : best;
+    }
+    return best;
+}
+
+// Takes the classes off the list that `want` better ones are on. The target stays.
+static inline void shorten_list(block *b, int lane, int partition, int want, borders *at_border,
+                                tops *top) {
+    listing *list = &b->list;
+    const double bound = reached_on_list(list, lane, want);
+    int32_t left = 0;
+    for (int j = 0; j < list->count[lane]; j++) {
+        const bool stays = list->t[j][lane] >= bound || (partition == PARTITION_REST_OF_TARGET &&
+                                                         list->index[j][lane] == b->index[lane]);
+        if (!stays) {
+            top->s = v_max(v_splat((real)list->s[j][lane]), top->s);
+            top->t = v_max(v_splat((real)list->t[j][lane]), top->t);
+            continue;
+        }
+        list->index[left][lane] = list->index[j][lane];
+        list->s[left][lane] = list->s[j][lane];
+        list->t[left++][lane] = list->t[j][lane];
+    }
+    list->count[lane] = left;
+    b->bound[lane] = bound;
+    at_border->bound = v_splat((real)bound);
+}
+
+// Finds the listed classes, by index, and the reference points of the others: their largest logits. The bound rises on
+// the way, where it came from a part of the row. False when there are too many.
+OP bool scan_list(const criterion *c, block *b, int lane, int partition, int want, const real *s,
                   const real *t) {
-    const borders at_border = borders_of(ROWS, c, b, lane);
+    borders at_border = borders_of(ROWS, c, b, lane);
     const int32_t classes = c->classes, whole = classes - classes % LANES;
     tops top = {v_splat((real)-INFINITY), v_splat((real)-INFINITY)};
     ivec i = i_count(0);
     bool few = true;
+    int32_t most = classes > FIRST_PART ? MOST_LISTED - LANES : MOST_LISTED;
     for (int32_t at = 0; at < whole && few; at += LANES) {
+        if (b->list.count[lane] > most) {
+            shorten_list(b, lane, partition, want, &at_border, &top);
+            if (b->list.count[lane] > most) most = MOST_LISTED; // equal logits
+        }
         few = scan_step(&at_border, partition, b, lane, &top, at, i, s, t, v_load(s + at),
                         v_load(t + at), m_all(), false);
         i = i_add(i, i_splat(LANES));
@@ -121,10 +161,11 @@ static inline bool list_row(const criterion *c, block *b, int lane, const real *
     const bool ranked = c->partition >= GDKD_PARTITION_TOP;
     const int64_t want = ranked && b->k[lane] >= LISTED_ANYWAY ? b->k[lane] + 1 : LISTED_ANYWAY;
     b->index[lane] = b->target[lane];
-    b->bound[lane] = (double)reached_bound(t, c->classes, (int)want, 1);
+    const int32_t part = c->classes < FIRST_PART ? c->classes : FIRST_PART;
+    b->bound[lane] = (double)reached_bound(t, part, (int)want, 1);
     const bool few = c->partition == GDKD_PARTITION_TARGET
-                         ? scan_list(c, b, lane, PARTITION_REST_OF_TARGET, s, t)
-                         : scan_list(c, b, lane, PARTITION_REST, s, t);
+                         ? scan_list(c, b, lane, PARTITION_REST_OF_TARGET, (int)want, s, t)
+                         : scan_list(c, b, lane, PARTITION_REST, (int)want, s, t);
     if (!few) {
         b->list.count[lane] = 0;
         return false;

@@ -15,7 +15,7 @@
 static void ce_sums(const criterion *c, block *b, int lane, const scratch *x) {
     const real *s = b->s_row[lane];
     sums_of_row(c, b, b->low_sums, lane, PARTITION_NONE, WITH_CE, c->classes, s, s, NULL,
-                kept_of(c, x, lane));
+                kept_of(c, b, x, lane));
 }
 
 static void ce_gradient(const criterion *c, const block *b, int lane, kept from, real *g,
@@ -60,7 +60,7 @@ static void split(const criterion *c, block *b, int lane, const scratch *x) {
 static void masked_sums(const criterion *c, block *b, int lane, const scratch *x) {
     const real *s = b->s_row[lane], *t = b->t_row[lane];
     group_terms *terms = masked_terms(b, lane);
-    const kept to = kept_of(c, x, lane);
+    const kept to = kept_of(c, b, x, lane);
 #define EACH(partition, p, what)                                                                   \
     sums_of_row(c, b, p, lane, partition, what, c->classes, s, t, NULL, to)
 #define CALL(partition) IF_PLAIN(is_forward(c) && !c->ce, what_of(c), EACH, partition, terms)
@@ -72,7 +72,7 @@ static void masked_sums(const criterion *c, block *b, int lane, const scratch *x
 static void masked_refine(const criterion *c, block *b, int lane, const scratch *x) {
     const real *s = b->s_row[lane], *t = b->t_row[lane];
     group_terms *terms = masked_terms(b, lane);
-    const kept from = kept_of(c, x, lane);
+    const kept from = kept_of(c, b, x, lane);
 #define CALL(partition) refine_row(c, b, terms, lane, partition, c->classes, s, t, from)
     FOR_MASKED(c, b, lane, CALL);
 #undef CALL
@@ -103,7 +103,7 @@ static void masked_gradient(const criterion *c, block *b, int lane, const scratc
     const bool standard = is_standardised(c), accumulate = b->accumulate && !standard;
     const real *s = b->s_row[lane], *t = b->t_row[lane];
     const group_terms *terms = masked_terms(b, lane);
-    const kept from = kept_of(c, x, lane);
+    const kept from = kept_of(c, b, x, lane);
     real *g = standard ? from.s : b->g_row[lane];
 #define EACH(partition, p, what)                                                                   \
     gradient_of_row(c, b, p, lane, partition, what, c->classes, s, t, NULL, from, g, accumulate)
@@ -195,7 +195,7 @@ static void group_gradient(const criterion *c, const block *b, int lane, int g, 
 
 static void sorted_gradient(const criterion *c, block *b, int lane, const scratch *x) {
     const sorted_row row = sorted_of(c, b, x, lane);
-    const kept from = kept_of(c, x, lane);
+    const kept from = kept_of(c, b, x, lane);
     real *g = b->g_row[lane];
     for (int i = 0; i < c->groups; i++) group_gradient(c, b, lane, i, x);
     if (c->standardize == GDKD_STANDARDIZE_GLOBAL)

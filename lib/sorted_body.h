@@ -30,7 +30,7 @@ OP span span_of(const criterion *c, const block *b, const scratch *x, int lane, 
     const int32_t first = b->first[g][lane];
     const sorted_row row = sorted_of(c, b, x, lane);
     return (span){b->first[g + 1][lane] - first, row.s + first, row.t + first,
-                  kept_at(kept_of(c, x, lane), first)};
+                  kept_at(kept_of(c, b, x, lane), first)};
 }
 
 OP mask in_group(const borders *at_border, int partition, int groups, int g, const real *t, ivec i,

@@ -67,12 +67,13 @@ typedef struct {
     float *s, *t, *ce;
 } kept;
 
-OP kept kept_of(const criterion *c, const scratch *x, int lane) {
+OP kept kept_of(const criterion *c, const block *b, const scratch *x, int lane) {
 #ifdef REAL_IS_FLOAT
     const size_t at = (size_t)lane * (size_t)c->classes;
-    return (kept){x->exp_s + at, x->exp_t + at, c->ce ? x->exp_ce + at : x->exp_s};
+    float *s = b->exp_in_gradient ? b->g_row[lane] : x->exp_s + at;
+    return (kept){s, x->exp_t + at, c->ce ? x->exp_ce + at : s};
 #else
-    (void)c, (void)x, (void)lane;
+    (void)c, (void)b, (void)x, (void)lane;
     return (kept){NULL, NULL, NULL};
 #endif
 }

@@ -304,6 +304,35 @@ START_TEST(ties_on_the_list) {
 }
 END_TEST
 
+// In long rows the list's bound is that of the first part, and rises: with every class; where the largest come late;
+// where many are equal; and DKD's target, on the list from the start, is not among them.
+START_TEST(lists_of_long_rows) {
+    static const int32_t partitions[] = {GDKD_PARTITION_ALL, GDKD_PARTITION_TARGET,
+                                         GDKD_PARTITION_TOP, GDKD_PARTITION_TOP1_TOPK};
+    const int64_t classes = 5003;
+    rng r = {20};
+    for (int i = 0; i < 4 * 3; ++i) {
+        problem p;
+        const call how = {.grad_scale = 1.0};
+        problem_init(&p, 4, classes);
+        random_rows(&p, &r, i % 3 == 2);
+        for (int64_t j = 0; j < classes; ++j) {
+            const double size = (double)j / (double)classes;
+            p.teacher[j] = 12.0 * size;
+            p.teacher[classes + j] *= 1.0 + 2.0 * size;
+            if (j > 2500 && j < 2560) p.teacher[2 * classes + j] = 11.0;
+            if (j % 3 == 0) p.teacher[3 * classes + j] = 5.0;
+        }
+        p.target = checked_calloc(4, sizeof *p.target);
+        for (int64_t row = 0; row < p.rows; ++row) p.target[row] = 7 * row + 1;
+        set_weights(&p, partitions[i / 3], i % 3);
+        p.config.k = 5;
+        agrees(&p, &how);
+        problem_free(&p);
+    }
+}
+END_TEST
+
 // The number that 16 bits stand for, by their fields: `width` bits of fraction, the exponent's bias half its range.
 static double value_of_half(uint16_t h, int width) {
     const int most = 0x7FFF >> width;
@@ -584,6 +613,7 @@ int main(void) {
     tcase_add_test(tcase, sure_of_one_class);
     tcase_add_test(tcase, a_copy_beside_the_original);
     tcase_add_test(tcase, ties_of_every_k);
+    tcase_add_test(tcase, lists_of_long_rows);
     tcase_add_loop_test(tcase, halves, GDKD_ISA_SCALAR, gdkd_isa() + 1);
     tcase_add_test(tcase, many_blocks);
     tcase_add_test(tcase, maps_of_copied_rows);
