@@ -19,6 +19,10 @@ OP mask has_list(const block *b, int l) {
     return i_le(i_splat(1), i_load(&b->list.count[l]));
 }
 
+OP bool any_list(const block *b, int l) {
+    return m_bits(has_list(b, l)) != 0;
+}
+
 // The lanes whose list has a class j.
 OP mask has_listed(const block *b, int l, int j) {
     return i_le(i_splat(j + 1), i_load(&b->list.count[l]));
@@ -113,8 +117,8 @@ static inline void add_listed(const criterion *c, block *b, int l, int j) {
 
 static void combine(const criterion *c, block *b) {
     for (int l = 0; l < b->rows; l += LANES) {
+        if (!any_list(b, l)) continue;
         const int longest = longest_list(b, l);
-        if (longest == 0) continue;
         refer_lists(c, b, l, longest);
         begin_with_rest(c, b, l);
         for (int j = 0; j < longest; j++) add_listed(c, b, l, j);
@@ -152,7 +156,7 @@ static inline void prepare_refine(const criterion *c, block *b, int l) {
         group_terms *p = &b->low_sums[g];
         v_store(&p->odds[l], v_div(v_load(&p->sum_t[l]), v_load(&p->sum_s[l])));
     }
-    if (longest_list(b, l) == 0) return;
+    if (!any_list(b, l)) return;
     const group_terms *last = &b->low_sums[c->groups - 1];
     const change to = change_of(c, b, l);
     v_store(&b->rest.level[l], v_fnma(to.shift, v_load(&b->row.inv_t[l]), v_load(&last->level[l])));
@@ -191,7 +195,7 @@ static inline void refine_lists(const criterion *c, block *b, int l) {
 
 static void combine_refined(const criterion *c, block *b) {
     for (int l = 0; l < b->rows; l += LANES)
-        if (longest_list(b, l) > 0) refine_lists(c, b, l);
+        if (any_list(b, l)) refine_lists(c, b, l);
     for (int l = 0; l < b->rows; l++) b->refined[l] = b->near >> l & 1U;
 }
 

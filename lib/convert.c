@@ -1,20 +1,8 @@
 #include "convert.h"
 
-#include "gdkd.h"
 #include "half.h"
 
 #include <math.h>
-
-size_t gdkd_dtype_size(int32_t dtype) {
-    switch (dtype) {
-    case GDKD_F64:
-        return 8;
-    case GDKD_F32:
-        return 4;
-    default:
-        return 2;
-    }
-}
 
 static inline float load_f32(const void *data, int32_t dtype, int64_t i) {
     switch (dtype) {

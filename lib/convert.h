@@ -2,11 +2,22 @@
 #ifndef GDKD_CONVERT_H
 #define GDKD_CONVERT_H
 
+#include "gdkd.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-size_t gdkd_dtype_size(int32_t dtype);
+static inline size_t gdkd_dtype_size(int32_t dtype) {
+    switch (dtype) {
+    case GDKD_F64:
+        return 8;
+    case GDKD_F32:
+        return 4;
+    default:
+        return 2;
+    }
+}
 
 // Where `count` elements lie that are `step` apart.
 typedef struct {

@@ -38,11 +38,16 @@ static void add_row(const plan *p, const block *b, int lane, int64_t row, totals
     }
 }
 
-// The same for all rows of a block that weigh the same.
+// The same for all rows of a block that weigh the same. Of a whole block, halves are added.
 static double sum_of(const lanes value, int rows) {
-    double sum = 0;
-    for (int l = 0; l < rows; l++) sum += value[l];
-    return sum;
+    double sum = 0, half[BLOCK_ROWS / 2];
+    if (rows < BLOCK_ROWS) {
+        for (int l = 0; l < rows; l++) sum += value[l];
+        return sum;
+    }
+    for (int l = 0; l < BLOCK_ROWS / 2; l++) half[l] = value[l] + value[l + BLOCK_ROWS / 2];
+    for (int l = 0; l < BLOCK_ROWS / 4; l++) half[l] += half[l + BLOCK_ROWS / 4];
+    return (half[0] + half[2]) + (half[1] + half[3]);
 }
 
 static void add_whole_block(const plan *p, const block *b, int64_t first, totals *sum) {
@@ -179,29 +184,30 @@ size_t gdkd_plan_workspace(const plan *p) {
 
 // --- One block -----------------------------------------------------------------------------------
 
-// Where row r lies: element offsets of its class 0.
+// Where row r lies: element offsets of its class 0. No division where rows follow each other.
 static int64_t offset_of(const plan *p, int64_t row, int64_t stride) {
     const int64_t inner = p->batch->inner;
-    if (inner == 1)
-        return row *
-               stride; // as with most batches: a division takes longer than a short row's sums
-    return row / inner * stride + row % inner;
+    return inner == 1 ? row * stride : row / inner * stride + row % inner;
 }
 
-static gdkd_strided student_row(const plan *p, int64_t row) {
-    const gdkd_batch *b = p->batch;
-    const size_t size = gdkd_dtype_size(b->student_dtype);
-    const char *data =
-        (const char *)b->student + size * (size_t)offset_of(p, row, p->student_stride);
-    return (gdkd_strided){data, b->student_dtype, b->inner};
+// One of the caller's arrays of logits.
+typedef struct {
+    const char *data;
+    int32_t dtype;
+    int64_t stride;
+} logits;
+
+static logits student_of(const plan *p) {
+    return (logits){p->batch->student, p->batch->student_dtype, p->student_stride};
 }
 
-static gdkd_strided teacher_row(const plan *p, int64_t row) {
-    const gdkd_batch *b = p->batch;
-    const size_t size = gdkd_dtype_size(b->teacher_dtype);
-    const char *data =
-        (const char *)b->teacher + size * (size_t)offset_of(p, row, p->teacher_stride);
-    return (gdkd_strided){data, b->teacher_dtype, b->inner};
+static logits teacher_of(const plan *p) {
+    return (logits){p->batch->teacher, p->batch->teacher_dtype, p->teacher_stride};
+}
+
+static gdkd_strided row_of(const plan *p, logits from, int64_t row) {
+    const size_t at = gdkd_dtype_size(from.dtype) * (size_t)offset_of(p, row, from.stride);
+    return (gdkd_strided){from.data + at, from.dtype, p->batch->inner};
 }
 
 static void *grad_row(const plan *p, int64_t row) {
@@ -222,7 +228,7 @@ static void gather_map(const plan *p, int64_t row, uint8_t *out, int64_t out_ste
 
 static int32_t target_of_row(const plan *p, int64_t row) {
     if (p->batch->target) return (int32_t)gdkd_target_of(p->batch, row);
-    gdkd_strided teacher = teacher_row(p, row);
+    gdkd_strided teacher = row_of(p, teacher_of(p), row);
     return gdkd_argmax(&teacher, p->c.classes);
 }
 
@@ -246,59 +252,71 @@ static double low_weight_of(const plan *p, int64_t row, int32_t target) {
     return p->batch->low_weight[per_row ? row : target];
 }
 
-static void describe_rows(const plan *p, block *b, int64_t first, int rows) {
-    const double scale = p->result->grad_scale / p->divisor;
+static uint32_t all_rows(int rows) {
+    return (1U << rows) - 1U;
+}
+
+static uint32_t used_rows(const plan *p, int64_t first, int rows) {
+    if (!p->batch->row_weight && !p->batch->target) return all_rows(rows);
+    uint32_t used = 0;
+    for (int l = 0; l < rows; l++) used |= (uint32_t)gdkd_row_used(p, first + l) << l;
+    return used;
+}
+
+// Whether rows differ in what describe_row finds. Otherwise it stays as begin_block has it.
+static bool rows_differ(const plan *p) {
+    return p->needs_target || p->batch->row_weight || p->c.table_weighted != 0 ||
+           p->config->k_rule == GDKD_K_PER_ROW;
+}
+
+static void describe_row(const plan *p, block *b, int lane, int64_t row) {
     const double *weight = p->batch->row_weight;
-    const bool every = !weight && !p->batch->target, with_k = uses_k(&p->c);
+    if (p->needs_target) b->target[lane] = target_of_row(p, row);
+    if (uses_k(&p->c)) b->k[lane] = k_of(p, row, b->target[lane]);
+    if (p->c.table_weighted != 0) b->low_weight[lane] = low_weight_of(p, row, b->target[lane]);
+    if (weight) b->grad_scale[lane] = p->result->grad_scale * weight[row] / p->divisor;
+}
+
+static void describe_rows(const plan *p, block *b, int64_t first, int rows) {
+    if (b->near) memset(b->refined, 0, sizeof b->refined);
+    if (p->shape == SHAPE_ROWS) memset(b->list.count, 0, sizeof b->list.count);
     b->rows = rows;
-    b->used = b->refused = b->near = 0;
-    for (int l = 0; l < BLOCK_ROWS; l++) {
-        b->target[l] = 0;
-        b->k[l] = 1;
-        b->low_weight[l] = 1;
-        b->grad_scale[l] = 0;
-        b->list.count[l] = 0;
-        b->refined[l] = 0;
-    }
-    for (int l = 0; l < rows; l++) {
-        const int64_t row = first + l;
-        if (!every && !gdkd_row_used(p, row)) continue;
-        b->used |= 1U << l;
-        if (p->needs_target) b->target[l] = target_of_row(p, row);
-        if (with_k) b->k[l] = k_of(p, row, b->target[l]);
-        if (p->c.table_weighted != 0) b->low_weight[l] = low_weight_of(p, row, b->target[l]);
-        b->grad_scale[l] = weight ? p->result->grad_scale * weight[row] / p->divisor : scale;
+    b->used = used_rows(p, first, rows);
+    b->refused = b->near = 0;
+    for (uint32_t open = rows_differ(p) ? b->used : 0; open; open &= open - 1) {
+        const int lane = __builtin_ctz(open);
+        describe_row(p, b, lane, first + lane);
     }
 }
 
 // Whether a block's rows are floats that lie one behind the other and are all used.
 static bool can_transpose(const plan *p, const block *b, int32_t dtype) {
-    return dtype == GDKD_F32 && p->batch->inner == 1 && b->used == (1U << b->rows) - 1U;
+    return dtype == GDKD_F32 && p->batch->inner == 1 && b->used == all_rows(b->rows);
 }
 
-static void fill_tile(const plan *p, const block *b, int64_t first, int32_t dtype,
-                      gdkd_strided (*row_at)(const plan *, int64_t), float *tile) {
-    gdkd_strided row[BLOCK_ROWS];
-    for (int l = 0; l < b->rows; l++) row[l] = row_at(p, first + l);
-    if (can_transpose(p, b, dtype)) {
-        const float *data[BLOCK_ROWS];
-        for (int l = 0; l < b->rows; l++) data[l] = row[l].data;
-        p->kernels->gather(data, b->rows, p->c.classes, tile);
+static void fill_tile(const plan *p, const block *b, int64_t first, logits from, float *tile) {
+    if (can_transpose(p, b, from.dtype)) {
+        const float *row[BLOCK_ROWS], *start = row_of(p, from, first).data;
+        for (int l = 0; l < b->rows; l++) row[l] = start + l * from.stride;
+        p->kernels->gather(row, b->rows, p->c.classes, tile);
         return;
     }
-    for (int l = 0; l < b->rows; l++)
-        if (b->used >> l & 1U) gdkd_gather_f32(&row[l], p->c.classes, tile + l, BLOCK_ROWS);
+    for (int l = 0; l < b->rows; l++) {
+        const gdkd_strided row = row_of(p, from, first + l);
+        if (b->used >> l & 1U) gdkd_gather_f32(&row, p->c.classes, tile + l, BLOCK_ROWS);
+    }
 }
 
 // Fills tiles or points into the caller's memory, for lanes across rows.
 static void place_across(const plan *p, block *b, const scratch *x, int64_t first) {
     const gdkd_batch *batch = p->batch;
+    const logits student = student_of(p), teacher = teacher_of(p);
     b->s_step = b->g_step = p->copy_student ? BLOCK_ROWS : batch->inner;
     b->t_step = p->copy_teacher ? BLOCK_ROWS : batch->inner;
-    b->s = p->copy_student ? x->tile_s : student_row(p, first).data;
-    b->t = p->c.kd ? (p->copy_teacher ? x->tile_t : teacher_row(p, first).data) : NULL;
-    if (p->copy_student) fill_tile(p, b, first, batch->student_dtype, student_row, x->tile_s);
-    if (p->copy_teacher) fill_tile(p, b, first, batch->teacher_dtype, teacher_row, x->tile_t);
+    b->s = p->copy_student ? x->tile_s : row_of(p, student, first).data;
+    b->t = p->c.kd ? (p->copy_teacher ? x->tile_t : row_of(p, teacher, first).data) : NULL;
+    if (p->copy_student) fill_tile(p, b, first, student, x->tile_s);
+    if (p->copy_teacher) fill_tile(p, b, first, teacher, x->tile_t);
     for (int l = 0; p->copy_map && l < b->rows; l++)
         if (b->used >> l & 1U) gather_map(p, first + l, x->tile_map + l, BLOCK_ROWS);
     b->g = !p->result->grad ? NULL : p->copy_grad ? (void *)x->tile_g : grad_row(p, first);
@@ -320,7 +338,8 @@ static void place_rows(const plan *p, block *b, const scratch *x, int64_t first)
     const int64_t classes = p->c.classes;
     for (int l = 0; l < b->rows; l++) {
         if (!(b->used >> l & 1U)) continue;
-        gdkd_strided s = student_row(p, first + l), t = teacher_row(p, first + l);
+        const gdkd_strided s = row_of(p, student_of(p), first + l),
+                           t = p->c.kd ? row_of(p, teacher_of(p), first + l) : s;
         b->s_row[l] = p->copy_student ? x->tile_s + l * classes : s.data;
         b->t_row[l] = !p->c.kd ? NULL : p->copy_teacher ? x->tile_t + l * classes : t.data;
         if (p->copy_student) copy_row(p, &s, x->tile_s + l * classes);
@@ -339,9 +358,10 @@ static void place_rows(const plan *p, block *b, const scratch *x, int64_t first)
 }
 
 static void load_exact_row(const plan *p, const scratch *x, int64_t row) {
-    gdkd_strided s = student_row(p, row), t = teacher_row(p, row);
+    const gdkd_strided s = row_of(p, student_of(p), row);
     gdkd_gather_f64(&s, p->c.classes, x->row_s);
     if (!p->c.kd) return;
+    const gdkd_strided t = row_of(p, teacher_of(p), row);
     gdkd_gather_f64(&t, p->c.classes, x->row_t);
     if (p->needs_groups) gather_map(p, row, x->map, 1);
 }
@@ -351,7 +371,7 @@ static void float_sums(const plan *p, block *b, const scratch *x, int64_t first)
     const bool rows = p->shape == SHAPE_ROWS;
     (rows ? place_rows : place_across)(p, b, x, first);
     (rows ? k->rows_sums : k->across_sums)(&p->c, b, x);
-    k->combine(&p->c, b);
+    if (rows) k->combine(&p->c, b);
     k->finish(&p->c, b);
     k->judge(&p->c, b);
     if (!b->near) return;
@@ -375,7 +395,7 @@ static void block_sums(const plan *p, block *b, const scratch *x, int64_t first)
     else
         float_sums(p, b, x, first);
     exact_sums(p, b, x, first);
-    if (b->refused | b->near) p->kernels->finish(&p->c, b);
+    if (b->refused | b->near) p->kernels->finish_again(&p->c, b);
 }
 
 static void clear_gradient(const plan *p, int64_t row) {
@@ -391,8 +411,8 @@ static void scatter_tile(const plan *p, const block *b, const scratch *x, int64_
     const bool along = p->shape == SHAPE_ROWS;
     if (!along && !b->refused && !p->result->accumulate &&
         can_transpose(p, b, p->batch->student_dtype)) {
-        float *row[BLOCK_ROWS];
-        for (int l = 0; l < b->rows; l++) row[l] = grad_row(p, first + l);
+        float *row[BLOCK_ROWS], *start = grad_row(p, first);
+        for (int l = 0; l < b->rows; l++) row[l] = start + l * p->grad_stride;
         p->kernels->scatter(x->tile_g, b->rows, p->c.classes, row);
         return;
     }
@@ -439,7 +459,7 @@ static void run_block(const plan *p, block *b, const scratch *x, int64_t first, 
     if (b->used) block_sums(p, b, x, first);
     for (int l = 0; p->result->row_loss && l < rows; l++)
         p->result->row_loss[first + l] = b->used >> l & 1U ? b->loss[l] : 0;
-    if (!p->batch->row_weight && b->used == (1U << rows) - 1U)
+    if (!p->batch->row_weight && b->used == all_rows(rows))
         add_whole_block(p, b, first, sum);
     else
         for (int l = 0; l < rows; l++)
@@ -474,12 +494,31 @@ static void run_chunk(const plan *p, block *b, const scratch *x, int chunk, tota
     for (int64_t i = from; i < to; i++) run_numbered_block(p, b, x, i, sum);
 }
 
-// Lanes without a row are computed too, and must hold numbers.
-static void clear_block(const plan *p, block *b) {
-    memset(b, 0, offsetof(block, low_sums));
-    memset(b->low_sums, 0, sizeof *b->low_sums * (size_t)p->c.groups);
-    if (p->c.split_high) memset(b->high_sums, 0, sizeof *b->high_sums * (size_t)p->c.groups);
-    gdkd_begin_temperatures(&p->c, b);
+static void clear_members(block *b, size_t from, size_t to) {
+    memset((char *)b + from, 0, to - from);
+}
+
+// What is the same in all rows; and zeros where a stage may read what none has written: flags of another shape, and
+// the lanes of a vector, which the kernels compute all: those of a row that is not there, not used or refused have no
+// borders, reference points, sums or coefficients of their own. The rows' terms are looked at in used rows alone.
+static void begin_block(const plan *p, block *b) {
+    const criterion *c = &p->c;
+    clear_members(b, 0, offsetof(block, target)); // places and flags
+    for (int l = 0; l < BLOCK_ROWS; l++) {
+        b->target[l] = 0;
+        b->k[l] = p->config->k;
+        b->grad_scale[l] = p->result->grad_scale / p->divisor;
+        b->low_weight[l] = 1;
+        b->list.count[l] = 0;
+        b->refined[l] = 0;
+    }
+    b->near = 0;
+    clear_members(b, offsetof(block, bound), offsetof(block, near)); // borders
+    if (c->ce) clear_members(b, offsetof(block, ref_ce), offsetof(block, loss));
+    if (p->shape == SHAPE_ROWS) memset(&b->rest, 0, sizeof b->rest);
+    memset(b->low_sums, 0, sizeof *b->low_sums * (size_t)c->groups);
+    if (c->split_high) memset(b->high_sums, 0, sizeof *b->high_sums * (size_t)c->groups);
+    gdkd_begin_temperatures(c, b);
 }
 
 // One thread's share of the chunks. They are dealt out beforehand: all cost about the same. The
@@ -490,7 +529,7 @@ static void run_share(const plan *p, char *pieces, size_t piece, int thread, int
     scratch x;
     block *b;
     carve_thread(p, &mine, &x, &b);
-    clear_block(p, b);
+    begin_block(p, b);
     for (int chunk = thread; chunk < p->chunks; chunk += team)
         run_chunk(p, b, &x, chunk, &sums[chunk]);
 }

@@ -12,10 +12,10 @@ OP mask held(vec x) {
 OP mask small_enough(vec x) {
     return v_lt(v_abs(x), v_splat(0x1p100));
 }
-// The coefficients of a standardised row meet further factors.
-OP mask fair(const criterion *c, vec coefficient) {
+// The coefficients of a standardised row meet further factors. size: of all coefficients together.
+OP mask fair(const criterion *c, vec size) {
     const real most = c->standardize == GDKD_STANDARDIZE_NONE ? 0x1p100 : 0x1p50;
-    return v_lt(v_abs(coefficient), v_splat(most));
+    return v_lt(size, v_splat(most));
 }
 
 static inline mask groups_in_range(const criterion *c, const group_terms *p, int l) {
@@ -25,8 +25,9 @@ static inline mask groups_in_range(const criterion *c, const group_terms *p, int
         mask fine = m_and(held(s), held(t));
         if (c->forward) fine = m_and(fine, small_enough(v_load(&p[g].dot_t[l])));
         if (c->reverse) fine = m_and(fine, small_enough(v_load(&p[g].dot_s[l])));
-        fine = m_and(fine, m_and(fair(c, v_load(&p[g].c_s[l])), fair(c, v_load(&p[g].c_t[l]))));
-        fine = m_and(fine, fair(c, v_load(&p[g].c_d[l])));
+        vec pull = v_add(v_abs(v_load(&p[g].c_s[l])), v_abs(v_load(&p[g].c_t[l])));
+        if (c->reverse) pull = v_add(pull, v_abs(v_load(&p[g].c_d[l]))); // else 0
+        fine = m_and(fine, fair(c, pull));
         // A group without classes has zeros throughout; one of nothing but -inf has products that are no numbers.
         mask empty = m_and(v_eq(s, v_splat(0)), v_eq(t, v_splat(0)));
         if (c->forward) empty = m_and(empty, v_eq(v_load(&p[g].dot_t[l]), v_splat(0)));
@@ -75,10 +76,9 @@ static inline mask reverse_is_precise(const criterion *c, const block *b, int l)
     mask good = m_all();
     for (int g = 0; c->reverse && g < c->groups; g++) {
         if (c->w_low[g] == 0) continue;
-        const group_terms *sums = b->low_sums;
-        const vec s = v_load(&sums[g].sum_s[l]), t = v_load(&sums[g].sum_t[l]);
-        const vec mean = mean_ratio(b, g, l);
-        const vec low = v_abs(v_sub(mean, v_sub(v_log(s), v_log(t))));
+        const group_terms *p = &b->low_sums[g];
+        const vec s = v_load(&p->sum_s[l]), mean = mean_ratio(b, g, l);
+        const vec low = v_abs(v_sub(mean, v_load(&p->level[l])));
         const vec allowed = v_mul(v_splat(4), magnitude(low, v_splat(1)));
         good = m_and(good, m_or(v_eq(s, v_splat(0)), v_le(v_abs(mean), allowed)));
     }
@@ -122,6 +122,7 @@ static void judge(const criterion *c, block *b) {
         b->near |= held_rows & ~(m_bits(fine) << l);
         if ((b->near & here) == 0) continue;
         prepare_refine(c, b, l);
+        if (!any_list(b, l)) continue;
         // Where one model has next to nothing outside the list, and the other has, floats do not hold their ratio.
         const mask can = m_or(m_andnot(has_list(b, l), m_all()), held(v_load(&b->rest.odds[l])));
         const uint32_t cannot = b->near & here & ~(m_bits(can) << l);

@@ -194,10 +194,11 @@ typedef struct {
     void (*widen)(int32_t dtype, const uint16_t *from, int64_t count, float *to);
     void (*narrow)(int32_t dtype, const float *from, int64_t count, uint16_t *to);
     // Double, all rows. combine adds the listed classes to the sums of the rest; finish goes from the sums to
-    // terms and coefficients; judge finds the rows whose sums a float does not hold (refused), and those whose
+    // terms and coefficients, finish_again does so for the rows that were refined or refused since; judge finds the rows whose sums a float does not hold (refused), and those whose
     // terms the sums do not give well enough (near); combine_refined ends what the refine stages began.
     void (*combine)(const criterion *c, block *b);
     void (*finish)(const criterion *c, block *b);
+    void (*finish_again)(const criterion *c, block *b);
     void (*judge)(const criterion *c, block *b);
     void (*combine_refined)(const criterion *c, block *b);
     // Double, one row, whose logits are in x->row_s and x->row_t (and its groups in x->map, where
@@ -215,6 +216,7 @@ extern const kernels gdkd_kernels_scalar, gdkd_kernels_avx2, gdkd_kernels_avx512
 #define DOUBLE_STAGES(isa)                                                                         \
     void gdkd_combine_##isa(const criterion *c, block *b);                                         \
     void gdkd_finish_##isa(const criterion *c, block *b);                                          \
+    void gdkd_finish_again_##isa(const criterion *c, block *b);                                    \
     void gdkd_judge_##isa(const criterion *c, block *b);                                           \
     void gdkd_combine_refined_##isa(const criterion *c, block *b);                                 \
     void gdkd_exact_sums_##isa(const criterion *c, block *b, int lane, const scratch *x);          \

@@ -19,6 +19,7 @@ const kernels ISA(gdkd_kernels) = {
     .narrow = narrow,
     .combine = ISA(gdkd_combine),
     .finish = ISA(gdkd_finish),
+    .finish_again = ISA(gdkd_finish_again),
     .judge = ISA(gdkd_judge),
     .combine_refined = ISA(gdkd_combine_refined),
     .exact_sums = ISA(gdkd_exact_sums),

@@ -11,6 +11,10 @@ void ISA(gdkd_finish)(const criterion *c, block *b) {
     finish(c, b);
 }
 
+void ISA(gdkd_finish_again)(const criterion *c, block *b) {
+    finish_again(c, b);
+}
+
 void ISA(gdkd_judge)(const criterion *c, block *b) {
     judge(c, b);
 }

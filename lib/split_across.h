@@ -40,25 +40,35 @@ static inline int32_t occurrence(const criterion *c, const block *b, int lane, r
 
 typedef real ranking[ACROSS_RANKS][LANES];
 
-// The last class above the border: any, unless the k-th and the next are equal.
+// The last class above the border of a lane whose k-th and next are equal.
 static inline int32_t last_above(const criterion *c, const block *b, int lane, ranking rank,
                                  int64_t k, real sign) {
-    if (!(rank[k - 1][lane] == rank[k][lane])) return c->classes - 1;
     int64_t equal = 0;
     for (int64_t r = 0; r < k; r++) equal += rank[r][lane] == rank[k - 1][lane];
     return occurrence(c, b, lane, rank[k - 1][lane] * sign, equal);
 }
 
-static inline void border_of_lane(const criterion *c, block *b, int lane, ranking rank) {
+// The borders behind the k largest values (times sign), for k < classes. Only where the k-th and the next are
+// equal does it matter which class is the last above.
+static inline void find_borders(const criterion *c, const block *b, ranking rank, int64_t k,
+                                real sign, double *bound, int32_t *last) {
+    const vec kth = v_load(rank[k - 1]);
+    v_to_doubles(bound, v_mul(kth, v_splat(sign)));
+    for (int l = 0; l < BLOCK_ROWS; l++) last[l] = c->classes - 1;
+    for (uint32_t tied = m_bits(v_eq(kth, v_load(rank[k]))) & b->used; tied; tied &= tied - 1) {
+        const int lane = __builtin_ctz(tied);
+        last[lane] = last_above(c, b, lane, rank, k, sign);
+    }
+}
+
+// The same for one row, whose k may be its own.
+static inline void border_of_lane(const criterion *c, block *b, int lane, ranking rank, real sign) {
     const int32_t n = c->classes;
     const int64_t k = b->k[lane];
-    const real sign = c->partition == GDKD_PARTITION_BOTTOM ? -1 : 1,
-               endless = (real)-INFINITY * sign;
-    b->bound[lane] = (double)(k < n ? rank[k - 1][lane] * sign : endless);
-    b->last[lane] = k < n ? last_above(c, b, lane, rank, k, sign) : n - 1;
-    if (c->partition != GDKD_PARTITION_TOP1_TOPK) return;
-    b->top[lane] = (double)rank[0][lane];
-    b->index[lane] = last_above(c, b, lane, rank, 1, 1);
+    const bool all = k >= n;
+    b->bound[lane] = (double)((all ? (real)-INFINITY : rank[k - 1][lane]) * sign);
+    b->last[lane] =
+        all || rank[k - 1][lane] != rank[k][lane] ? n - 1 : last_above(c, b, lane, rank, k, sign);
 }
 
 // One row after the other, for the k that vectors cannot keep.
@@ -72,30 +82,43 @@ static inline void split_lanes_alone(const criterion *c, block *b, const scratch
     }
 }
 
-static inline void split_across_k(const criterion *c, block *b, const scratch *x) {
+// The rows that say what k there is: one, where all have the same.
+static inline uint32_t rows_of_k(const criterion *c, const block *b) {
+    return c->k_rule == GDKD_K_FIXED ? b->used & -b->used : b->used;
+}
+
+static inline int64_t largest_k(const criterion *c, const block *b) {
     int64_t most = 1;
-    for (int l = 0; l < b->rows; l++) {
-        int64_t k = b->used >> l & 1U ? b->k[l] : 1;
+    for (uint32_t open = rows_of_k(c, b); open; open &= open - 1) {
+        const int64_t k = b->k[__builtin_ctz(open)];
         if (k < c->classes && k > most) most = k;
-        if (!(b->used >> l & 1U)) b->k[l] = 1;
     }
-    for (int l = b->rows; l < BLOCK_ROWS; l++) b->k[l] = 1;
+    return most;
+}
+
+static inline void split_across_k(const criterion *c, block *b, const scratch *x) {
+    const int64_t most = largest_k(c, b);
     if (c->k_rule >= GDKD_K_RATIO || most + 1 > ACROSS_RANKS) {
         split_lanes_alone(c, b, x);
         return;
     }
-    const bool bottom = c->partition == GDKD_PARTITION_BOTTOM;
     vec rank[ACROSS_RANKS];
-    const vec sign = v_splat(bottom ? -1 : 1);
+    const real sign = c->partition == GDKD_PARTITION_BOTTOM ? -1 : 1;
     // The paper's k = 5 needs six ranks; a constant count stays in registers.
     if (most <= 5 && b->rows == LANES)
-        rank_values(c, b, 6, sign, rank, false);
+        rank_values(c, b, 6, v_splat(sign), rank, false);
     else
-        rank_values(c, b, most <= 5 ? 6 : ACROSS_RANKS, sign, rank, true);
+        rank_values(c, b, most <= 5 ? 6 : ACROSS_RANKS, v_splat(sign), rank, true);
     ranking values;
     for (int r = 0; r < (most <= 5 ? 6 : ACROSS_RANKS); r++) v_store(values[r], rank[r]);
-    for (int l = 0; l < b->rows; l++)
-        if (b->used >> l & 1U) border_of_lane(c, b, l, values);
+    const int64_t k = b->k[__builtin_ctz(b->used)];
+    if (c->k_rule == GDKD_K_FIXED && k < c->classes)
+        find_borders(c, b, values, k, sign, b->bound, b->last);
+    else
+        for (uint32_t open = b->used; open; open &= open - 1)
+            border_of_lane(c, b, __builtin_ctz(open), values, sign);
+    if (c->partition == GDKD_PARTITION_TOP1_TOPK)
+        find_borders(c, b, values, 1, 1, b->top, b->index);
 }
 
 static inline void split_across(const criterion *c, block *b, const scratch *x) {
