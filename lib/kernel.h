@@ -194,8 +194,9 @@ typedef struct {
     void (*widen)(int32_t dtype, const uint16_t *from, int64_t count, float *to);
     void (*narrow)(int32_t dtype, const float *from, int64_t count, uint16_t *to);
     // Double, all rows. combine adds the listed classes to the sums of the rest; finish goes from the sums to
-    // terms and coefficients, finish_again does so for the rows that were refined or refused since; judge finds the rows whose sums a float does not hold (refused), and those whose
-    // terms the sums do not give well enough (near); combine_refined ends what the refine stages began.
+    // terms and coefficients; judge finds the rows whose sums a float does not hold (refused), and those whose
+    // terms the sums do not give well enough (near); combine_refined ends what the refine stages began;
+    // finish_again finishes the rows that were refined or done in double since.
     void (*combine)(const criterion *c, block *b);
     void (*finish)(const criterion *c, block *b);
     void (*finish_again)(const criterion *c, block *b);
