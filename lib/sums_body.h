@@ -105,8 +105,8 @@ OP sums_constants sums_setup(const criterion *c, const block *b, const group_ter
             k.ref_s[g] = per_row(shape, p[g].ref_s, lane);
             k.ref_t[g] = per_row(shape, p[g].ref_t, lane);
         }
-        k.rho = per_row(shape, p->at->rho,
-                        lane); // in a block, and in a row without a list, that of all groups
+        // Of the first group: in a block, and in a row that is not sorted, all have the same.
+        k.rho = per_row(shape, p->at->rho, lane);
         k.student = student_scale(c, p->at, shape, lane);
         k.teacher = teacher_scale(c, p->at, shape, lane);
     }
