@@ -11,12 +11,14 @@
 
 // --- Mean and deviation, in double ---------------------------------------------------------------
 
-// LANES sums at a time: of a row's classes, or of as many rows; `from` is the base, or base and mean.
-static inline void add_values(double *sum, const real *x, const double *from, int count) {
-    for (int l = 0; l < count; l++) sum[l] += (double)x[l] - from[l];
+// Sums of the distances from a base, and of their squares, LANES at a time: of a row's classes, or of as many rows. The
+// base is one of the logits, so that the mean is at most sqrt(n) deviations away: of a double's 53 bits, the variance
+// loses at most log2(n).
+static inline void add_distances(double *sum, const real *x, const double *base, int count) {
+    for (int l = 0; l < count; l++) sum[l] += (double)x[l] - base[l];
 }
-static inline void add_squares(double *sum, const real *x, const double *from, int count) {
-    for (int l = 0; l < count; l++) sum[l] += ((double)x[l] - from[l]) * ((double)x[l] - from[l]);
+static inline void add_squares(double *sum, const real *x, const double *base, int count) {
+    for (int l = 0; l < count; l++) sum[l] += ((double)x[l] - base[l]) * ((double)x[l] - base[l]);
 }
 
 static inline double sum_lanes(const double *sum) {
@@ -25,37 +27,58 @@ static inline double sum_lanes(const double *sum) {
     return all;
 }
 
-// base: the row's first logit; mean: relative to it, so that equal logits have a deviation of 0 exactly.
+// mean: relative to the base. Equal logits have a deviation of 0 exactly.
 typedef struct {
     lanes base, mean, std;
 } moments;
 
+static inline void set_moments(moments *m, int lane, double base, double sum, double square,
+                               int32_t classes, double freedom) {
+    m->base[lane] = base;
+    m->mean[lane] = sum / classes;
+    m->std[lane] = sqrt((square - sum * m->mean[lane]) / freedom);
+}
+
 static inline void moments_of_row(const real *x, int32_t classes, double freedom, int lane,
                                   moments *m) {
-    const int32_t whole = classes - classes % LANES, tail = classes - whole;
-    double sum[LANES] = {0}, square[LANES] = {0}, from[LANES];
-    m->base[lane] = (double)x[0];
-    for (int l = 0; l < LANES; l++) from[l] = m->base[lane];
-    for (int32_t at = 0; at < whole; at += LANES) add_values(sum, x + at, from, LANES);
-    add_values(sum, x + whole, from, tail);
-    m->mean[lane] = sum_lanes(sum) / classes;
-    for (int l = 0; l < LANES; l++) from[l] += m->mean[lane];
-    for (int32_t at = 0; at < whole; at += LANES) add_squares(square, x + at, from, LANES);
-    add_squares(square, x + whole, from, tail);
-    m->std[lane] = sqrt(sum_lanes(square) / freedom);
+    const int32_t whole = classes - classes % LANES;
+    const double first = (double)x[0];
+    double sum = 0, square = 0;
+    if (whole > 0) {
+        double sums[LANES] = {0}, squares[LANES] = {0}, base[LANES];
+        for (int l = 0; l < LANES; l++) base[l] = first;
+        for (int32_t at = 0; at < whole; at += LANES) {
+            add_distances(sums, x + at, base, LANES);
+            add_squares(squares, x + at, base, LANES);
+        }
+        sum = sum_lanes(sums);
+        square = sum_lanes(squares);
+    }
+    for (int32_t at = whole; at < classes; at++) {
+        add_distances(&sum, x + at, &first, 1);
+        add_squares(&square, x + at, &first, 1);
+    }
+    set_moments(m, lane, first, sum, square, classes, freedom);
+}
+
+OP void add_block(double *sum, double *square, const real *x, int64_t step, int32_t classes,
+                  const double *base, int rows) {
+    for (int32_t i = 0; i < classes; i++, x += step) {
+        add_distances(sum, x, base, rows);
+        add_squares(square, x, base, rows);
+    }
 }
 
 static inline void moments_of_block(const real *x, int64_t step, int32_t classes, int rows,
                                     moments *m) {
-    lanes sum = {0}, square = {0}, from;
-    for (int l = 0; l < BLOCK_ROWS; l++) m->base[l] = l < rows ? (double)x[l] : 0;
-    for (int32_t i = 0; i < classes; i++) add_values(sum, x + i * step, m->base, rows);
-    for (int l = 0; l < BLOCK_ROWS; l++) {
-        m->mean[l] = sum[l] / classes;
-        from[l] = m->base[l] + m->mean[l];
-    }
-    for (int32_t i = 0; i < classes; i++) add_squares(square, x + i * step, from, rows);
-    for (int l = 0; l < BLOCK_ROWS; l++) m->std[l] = sqrt(square[l] / (classes - 1));
+    lanes sum = {0}, square = {0}, base;
+    for (int l = 0; l < BLOCK_ROWS; l++) base[l] = l < rows ? (double)x[l] : 0;
+    if (rows == BLOCK_ROWS) // a constant number is done by vectors
+        add_block(sum, square, x, step, classes, base, BLOCK_ROWS);
+    else
+        add_block(sum, square, x, step, classes, base, rows);
+    for (int l = 0; l < BLOCK_ROWS; l++)
+        set_moments(m, l, base[l], sum[l], square[l], classes, classes - 1);
 }
 
 // --- Temperatures ----------------------------------------------------------------------

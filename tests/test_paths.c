@@ -498,6 +498,30 @@ START_TEST(many_blocks) {
 }
 END_TEST
 
+// Distances are taken from a row's or a group's first logit. Where that lies sqrt(n) deviations from the mean, the
+// variance is what 1 - 1/n of the sum of their squares leave.
+START_TEST(first_logit_far_from_the_mean) {
+    static const int64_t classes[] = {20, 100, 700};
+    static const int32_t kinds[] = {GDKD_STANDARDIZE_GLOBAL, GDKD_STANDARDIZE_GROUPS};
+    rng r = {26};
+    for (int i = 0; i < 3 * 2; ++i) {
+        problem p;
+        const call how = {.grad_scale = 1.0};
+        problem_init(&p, 17, classes[i / 2]);
+        random_rows(&p, &r, 0);
+        for (int64_t row = 0; row < p.rows; ++row) {
+            p.student[row * p.classes] = row % 2 ? 3000.0 : -2000.0;
+            p.teacher[row * p.classes] = row % 3 ? 500.0 : -4000.0;
+        }
+        set_weights(&p, GDKD_PARTITION_TOP, GDKD_KL_FORWARD);
+        p.config.k = 5;
+        p.config.standardize = kinds[i % 2];
+        agrees(&p, &how);
+        problem_free(&p);
+    }
+}
+END_TEST
+
 // Long rows whose classes lie apart are copied, and so are their maps: each row has its own.
 START_TEST(maps_of_copied_rows) {
     rng r = {22};
@@ -616,6 +640,7 @@ int main(void) {
     tcase_add_test(tcase, lists_of_long_rows);
     tcase_add_loop_test(tcase, halves, GDKD_ISA_SCALAR, gdkd_isa() + 1);
     tcase_add_test(tcase, many_blocks);
+    tcase_add_test(tcase, first_logit_far_from_the_mean);
     tcase_add_test(tcase, maps_of_copied_rows);
     tcase_add_test(tcase, adaptive_k_at_equality);
     tcase_add_test(tcase, dist_of_many_classes);
