@@ -57,9 +57,18 @@ static void across_sums(const criterion *c, block *b, const scratch *x) {
 
 static void across_refine(const criterion *c, block *b, const scratch *x) {
     const int told_by = partition_across(c, b);
-#define CALL(partition) refine_block(c, b, partition, kept_of(c, b, x, 0))
-    FOR_PARTITION(told_by, CALL);
+    const kept from = kept_of(c, b, x, 0);
+    if (WHOLE_BLOCKS && b->rows == LANES) {
+#define EACH(partition, p, what) refine_block(c, b, partition, what, false, from)
+#define CALL(partition)          IF_PLAIN(is_forward(c), AS_ASKED, EACH, partition, b->low_sums)
+        FOR_PARTITION(told_by, CALL);
+#undef EACH
 #undef CALL
+    } else {
+#define CALL(partition) refine_block(c, b, partition, AS_ASKED, true, from)
+        FOR_PARTITION(told_by, CALL);
+#undef CALL
+    }
 }
 
 static mask mask_of_bits(uint32_t bits) {

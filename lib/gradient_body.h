@@ -68,29 +68,6 @@ OP vec gradient_step(const gradient_constants *k, int partition, group_range in,
     return gradient;
 }
 
-#ifdef REAL_IS_FLOAT
-OP exponentials kept_exponentials(kept from, int groups, bool with_ce) {
-    const vec none = v_splat(0);
-    return (exponentials){groups > 0 ? v_load(from.s) : none, groups > 0 ? v_load(from.t) : none,
-                          with_ce ? v_load(from.ce) : none};
-}
-OP exponentials kept_exponentials_some(kept from, mask m, int groups, bool with_ce) {
-    const vec none = v_splat(0);
-    return (exponentials){groups > 0 ? v_load_some(from.s, m) : none,
-                          groups > 0 ? v_load_some(from.t, m) : none,
-                          with_ce ? v_load_some(from.ce, m) : none};
-}
-#else
-OP exponentials kept_exponentials(kept from, int groups, bool with_ce) {
-    (void)from, (void)groups, (void)with_ce;
-    return (exponentials){v_splat(0), v_splat(0), v_splat(0)};
-}
-OP exponentials kept_exponentials_some(kept from, mask m, int groups, bool with_ce) {
-    (void)m;
-    return kept_exponentials(from, groups, with_ce);
-}
-#endif
-
 OP void gradient_of_row(const criterion *c, const block *b, const group_terms *p, int lane,
                         int partition, task what, int32_t classes, const real *s, const real *t,
                         const uint8_t *map, kept from, real *g, bool accumulate) {

@@ -20,9 +20,9 @@ typedef struct {
 } refine_state;
 
 OP refine_constants refine_setup(const criterion *c, const block *b, const group_terms *p,
-                                 walk_shape shape, int lane, int groups) {
+                                 walk_shape shape, int lane, int groups, task what) {
     refine_constants k;
-    k.sums = sums_setup(c, b, p, shape, lane, groups, AS_ASKED);
+    k.sums = sums_setup(c, b, p, shape, lane, groups, what);
     k.inv_t = per_row(shape, p->at->inv_t, lane);
     k.inv_tt = per_row(shape, p->at->inv_tt, lane);
     for (int g = 0; g < groups; g++) {
@@ -57,6 +57,10 @@ OP vec excess(vec u, vec weight, vec other) {
     return v_select(small, near, far);
 }
 
+OP void add_excess(walk_shape shape, running *sum, const mask *m, int groups, vec excess) {
+    for (int g = 0; g < groups; g++) add_in(shape, &sum[g], v_only(m[g], excess));
+}
+
 OP void refine_step(walk_shape shape, const refine_constants *k, refine_state *a, int partition,
                     group_range in, vec s, vec t, ivec i, const uint8_t *map, exponentials e,
                     mask valid, bool partial) {
@@ -71,23 +75,22 @@ OP void refine_step(walk_shape shape, const refine_constants *k, refine_state *a
     const vec lost = v_fnma(lost_t, k->sums.rho, lost_s);
     const vec d = v_add(v_fnma(dt, k->sums.rho, ds), lost);
     const vec u = v_fnma(d, k->inv_t, pick(m, in.count, k->level + in.first));
-    const vec zero = v_splat(0);
-    vec forward = zero, reverse = zero;
-    if (k->sums.forward)
-        forward = excess(u, e.t, v_mul(e.s, pick(m, in.count, k->odds + in.first)));
-    if (k->sums.reverse)
-        reverse =
-            excess(v_sub(zero, u), e.s, v_mul(e.t, pick(m, in.count, k->inverse_odds + in.first)));
-    for (int g = 0; g < in.count; g++) {
-        add_in(shape, &a->t[in.first + g], v_only(m[g], forward));
-        add_in(shape, &a->s[in.first + g], v_only(m[g], reverse));
+    if (k->sums.forward) {
+        const vec other = v_mul(e.s, pick(m, in.count, k->odds + in.first));
+        add_excess(shape, a->t + in.first, m, in.count, excess(u, e.t, other));
+    }
+    if (k->sums.reverse) {
+        const vec other = v_mul(e.t, pick(m, in.count, k->inverse_odds + in.first));
+        const vec minus_u = v_sub(v_splat(0), u);
+        add_excess(shape, a->s + in.first, m, in.count, excess(minus_u, e.s, other));
     }
 }
 
-OP void refine_flush(group_terms *p, walk_shape shape, int lane, int groups, refine_state *a) {
+OP void refine_flush(const refine_constants *k, group_terms *p, walk_shape shape, int lane,
+                     int groups, refine_state *a) {
     for (int g = 0; g < groups; g++) {
-        flush_one(shape, p[g].excess_t, lane, a->t[g]);
-        flush_one(shape, p[g].excess_s, lane, a->s[g]);
+        if (k->sums.forward) flush_one(shape, p[g].excess_t, lane, a->t[g]);
+        if (k->sums.reverse) flush_one(shape, p[g].excess_s, lane, a->s[g]);
         clear_sum(&a->t[g]);
         clear_sum(&a->s[g]);
     }
@@ -104,52 +107,54 @@ OP refine_state refine_begin(group_terms *p, int groups, int from, int to) {
     return a;
 }
 
-OP exponentials exponentials_at(kept from) {
-    return (exponentials){v_load(from.s), v_load(from.t), v_splat(0)};
-}
-
 OP void refine_row(const criterion *c, const block *b, group_terms *p, int lane, int partition,
-                   int32_t classes, const real *s, const real *t, kept from) {
+                   task what, int32_t classes, const real *s, const real *t, kept from) {
     const int groups = groups_of(c, partition);
     if (groups == 0) return;
-    const refine_constants k = refine_setup(c, b, p, ROWS, lane, groups);
+    const group_range in = {0, groups};
+    const refine_constants k = refine_setup(c, b, p, ROWS, lane, groups, what);
     refine_state a = refine_begin(p, groups, lane, lane + 1);
+    const int32_t whole = classes - classes % LANES, per_flush = classes_per_flush(partition);
     ivec i = i_count(0);
-    for (int32_t at = 0; at < classes; at += LANES) {
-        const bool whole = classes - at >= LANES;
-        const mask valid = whole ? m_all() : m_first(classes - at);
-        const vec x = whole ? v_load(s + at) : v_load_some(s + at, valid);
-        const vec z = whole ? v_load(t + at) : v_load_some(t + at, valid);
-        const kept here = kept_at(from, at);
-        const exponentials e =
-            whole ? exponentials_at(here)
-                  : (exponentials){v_load_some(here.s, valid), v_load_some(here.t, valid), x};
-        refine_step(ROWS, &k, &a, partition, (group_range){0, groups}, x, z, i, NULL, e, valid,
-                    true);
-        if ((at / LANES + 1) % STEPS_PER_FLUSH == 0) refine_flush(p, ROWS, lane, groups, &a);
-        i = i_add(i, i_splat(LANES));
+    for (int32_t at = 0; at < whole;) {
+        const int32_t end = whole - at > per_flush ? at + per_flush : whole;
+        for (; at < end; at += LANES) {
+            const exponentials e = kept_exponentials(kept_at(from, at), groups, false);
+            refine_step(ROWS, &k, &a, partition, in, v_load(s + at), v_load(t + at), i, NULL, e,
+                        m_all(), false);
+            i = i_add(i, i_splat(LANES));
+        }
+        refine_flush(&k, p, ROWS, lane, groups, &a);
     }
-    refine_flush(p, ROWS, lane, groups, &a);
+    if (whole == classes) return;
+    const mask valid = m_first(classes - whole);
+    const exponentials e = kept_exponentials_some(kept_at(from, whole), valid, groups, false);
+    refine_step(ROWS, &k, &a, partition, in, v_load_some(s + whole, valid),
+                v_load_some(t + whole, valid), i, NULL, e, valid, true);
+    refine_flush(&k, p, ROWS, lane, groups, &a);
 }
 
-OP void refine_block(const criterion *c, block *b, int partition, kept from) {
+OP void refine_block(const criterion *c, block *b, int partition, task what, bool partial,
+                     kept from) {
     const int groups = groups_of(c, partition);
     if (groups == 0) return;
     group_terms *p = b->low_sums;
-    const refine_constants k = refine_setup(c, b, p, ACROSS, 0, groups);
+    const refine_constants k = refine_setup(c, b, p, ACROSS, 0, groups, what);
     refine_state a = refine_begin(p, groups, 0, BLOCK_ROWS);
-    const mask valid = m_first(b->rows);
+    const mask valid = partial ? m_first(b->rows) : m_all();
     const real *s = b->s, *t = b->t;
     const uint8_t *map = b->map;
     for (int32_t at = 0; at < c->classes; at++) {
+        const exponentials e = kept_exponentials(kept_at(from, (int64_t)at * LANES), groups, false);
         refine_step(ACROSS, &k, &a, partition, groups_at(partition, groups, map),
-                    v_load_some(s, valid), v_load_some(t, valid), i_splat(at), map,
-                    exponentials_at(kept_at(from, (int64_t)at * LANES)), valid, true);
+                    partial ? v_load_some(s, valid) : v_load(s),
+                    partial ? v_load_some(t, valid) : v_load(t), i_splat(at), map, e, valid,
+                    partial);
         s += b->s_step;
         t += b->t_step;
         if (map) map += b->map_step;
     }
-    refine_flush(p, ACROSS, 0, groups, &a);
+    refine_flush(&k, p, ACROSS, 0, groups, &a);
 }
 
 #endif

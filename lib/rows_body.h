@@ -73,8 +73,10 @@ static void masked_refine(const criterion *c, block *b, int lane, const scratch 
     const real *s = b->s_row[lane], *t = b->t_row[lane];
     group_terms *terms = masked_terms(b, lane);
     const kept from = kept_of(c, b, x, lane);
-#define CALL(partition) refine_row(c, b, terms, lane, partition, c->classes, s, t, from)
+#define EACH(partition, p, what) refine_row(c, b, p, lane, partition, what, c->classes, s, t, from)
+#define CALL(partition)          IF_PLAIN(is_forward(c), AS_ASKED, EACH, partition, terms)
     FOR_MASKED(c, b, lane, CALL);
+#undef EACH
 #undef CALL
 }
 
@@ -167,7 +169,11 @@ static void sorted_sums(const criterion *c, block *b, int lane, const scratch *x
 static void sorted_refine(const criterion *c, block *b, int lane, const scratch *x) {
     for (int g = 0; g < c->groups; g++) {
         const span r = span_of(c, b, x, lane, g);
-        refine_row(c, b, &b->low_sums[g], lane, GDKD_PARTITION_ALL, r.classes, r.s, r.t, r.exp);
+        group_terms *terms = &b->low_sums[g];
+#define EACH(partition, p, what)                                                                   \
+    refine_row(c, b, p, lane, partition, what, r.classes, r.s, r.t, r.exp)
+        IF_PLAIN(is_forward(c), AS_ASKED, EACH, GDKD_PARTITION_ALL, terms);
+#undef EACH
     }
 }
 

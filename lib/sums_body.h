@@ -265,12 +265,31 @@ OP void keep_some(kept to, mask m, exponentials e, int groups, bool with_ce) {
     }
     if (with_ce) v_store_some(to.ce, m, e.ce);
 }
+OP exponentials kept_exponentials(kept from, int groups, bool with_ce) {
+    const vec none = v_splat(0);
+    return (exponentials){groups > 0 ? v_load(from.s) : none, groups > 0 ? v_load(from.t) : none,
+                          with_ce ? v_load(from.ce) : none};
+}
+OP exponentials kept_exponentials_some(kept from, mask m, int groups, bool with_ce) {
+    const vec none = v_splat(0);
+    return (exponentials){groups > 0 ? v_load_some(from.s, m) : none,
+                          groups > 0 ? v_load_some(from.t, m) : none,
+                          with_ce ? v_load_some(from.ce, m) : none};
+}
 #else // the double kernels compute them again
 OP void keep(kept to, exponentials e, int groups, bool with_ce) {
     (void)to, (void)e, (void)groups, (void)with_ce;
 }
 OP void keep_some(kept to, mask m, exponentials e, int groups, bool with_ce) {
     (void)to, (void)m, (void)e, (void)groups, (void)with_ce;
+}
+OP exponentials kept_exponentials(kept from, int groups, bool with_ce) {
+    (void)from, (void)groups, (void)with_ce;
+    return (exponentials){v_splat(0), v_splat(0), v_splat(0)};
+}
+OP exponentials kept_exponentials_some(kept from, mask m, int groups, bool with_ce) {
+    (void)m;
+    return kept_exponentials(from, groups, with_ce);
 }
 #endif
 
