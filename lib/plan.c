@@ -8,6 +8,7 @@
 enum {
     MOST_CLASSES = 1 << 30, // a step beyond the last class still is an int32_t
     GATHER_CLASSES = 128,   // up to here consecutive classes are gathered into lanes across rows
+    MAPPED_CLASSES = 1536,  // where rows share the caller's groups: as many as an L2 cache holds
     ACROSS_COPY_CLASSES =
         1024,               // up to here a tile of BLOCK_ROWS rows is copied for lanes across rows
     WORK_PER_THREAD = 16384 // elements below which a further thread costs more than it brings
@@ -223,7 +224,9 @@ static plan_shape choose_shape(const plan *p, bool floats) {
     if (p->c.standardize > GDKD_STANDARDIZE_GLOBAL) return SHAPE_ROWS;
     if (b->inner >= BLOCK_ROWS && floats) return SHAPE_ACROSS;
     if (b->inner >= BLOCK_ROWS && b->classes <= ACROSS_COPY_CLASSES) return SHAPE_ACROSS;
-    return b->classes <= GATHER_CLASSES ? SHAPE_GATHERED : SHAPE_ROWS;
+    const bool shared_map = p->needs_groups && b->groups_stride == 0 && p->rows >= BLOCK_ROWS;
+    const int64_t most = shared_map ? MAPPED_CLASSES : GATHER_CLASSES;
+    return b->classes <= most ? SHAPE_GATHERED : SHAPE_ROWS;
 }
 
 static void choose_route(plan *p) {
