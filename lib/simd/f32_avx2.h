@@ -195,21 +195,13 @@ OP double v_sum(vec a) {
     return _mm_cvtsd_f64(_mm_add_sd(d, _mm_unpackhi_pd(d, d)));
 }
 
-// A NaN keeps its sign, but no payload, as on every other processor.
-OP __m256 plain_nan(__m256 x) {
-    const __m256 sign = _mm256_and_ps(x, _mm256_set1_ps(-0.0F));
-    const __m256 nan = _mm256_or_ps(sign, _mm256_castsi256_ps(_mm256_set1_epi32(0x7FC00000)));
-    return _mm256_blendv_ps(x, nan, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
-}
 OP vec v_load_f16(const uint16_t *p) {
     return PAIR(vec, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p)),
                 _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p + 8))));
 }
 OP void v_store_f16(uint16_t *p, vec a) {
-    _mm_storeu_si128((__m128i *)(void *)p,
-                     _mm256_cvtps_ph(plain_nan(a.lo), _MM_FROUND_TO_NEAREST_INT));
-    _mm_storeu_si128((__m128i *)(void *)(p + 8),
-                     _mm256_cvtps_ph(plain_nan(a.hi), _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128((__m128i *)(void *)p, _mm256_cvtps_ph(a.lo, _MM_FROUND_TO_NEAREST_INT));
+    _mm_storeu_si128((__m128i *)(void *)(p + 8), _mm256_cvtps_ph(a.hi, _MM_FROUND_TO_NEAREST_INT));
 }
 
 OP __m256 eight_bf16(const uint16_t *p) {
@@ -219,15 +211,11 @@ OP __m256 eight_bf16(const uint16_t *p) {
 OP vec v_load_bf16(const uint16_t *p) {
     return PAIR(vec, eight_bf16(p), eight_bf16(p + 8));
 }
-// The upper halves, rounded to nearest even; of a NaN cut, and kept one by its quiet bit.
+// The upper halves, rounded to nearest even.
 OP __m256i upper_halves(__m256 x) {
     const __m256i bits = _mm256_castps_si256(x), half = _mm256_set1_epi32(0x7FFF);
-    const __m256i cut = _mm256_srli_epi32(bits, 16);
-    const __m256i odd = _mm256_and_si256(cut, _mm256_set1_epi32(1));
-    const __m256i rounded =
-        _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_add_epi32(half, odd)), 16);
-    const __m256i quiet = _mm256_or_si256(cut, _mm256_set1_epi32(0x40));
-    return _mm256_blendv_epi8(rounded, quiet, mask_bits(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)));
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    return _mm256_srli_epi32(_mm256_add_epi32(bits, _mm256_add_epi32(half, odd)), 16);
 }
 OP void v_store_bf16(uint16_t *p, vec a) {
     const __m256i mixed = _mm256_packus_epi32(upper_halves(a.lo), upper_halves(a.hi));

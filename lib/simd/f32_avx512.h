@@ -150,11 +150,7 @@ OP double v_sum(vec a) {
 OP vec v_load_f16(const uint16_t *p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
 }
-// A NaN keeps its sign, but no payload, as on every other processor.
 OP void v_store_f16(uint16_t *p, vec a) {
-    const __m512i sign = _mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(INT32_MIN));
-    const __m512i nan = _mm512_or_si512(sign, _mm512_set1_epi32(0x7FC00000));
-    a = _mm512_mask_mov_ps(a, _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), _mm512_castsi512_ps(nan));
     // Masked by all lanes: where the other is a macro (gcc -O0), it warns of its own -1.
     _mm256_storeu_si256((__m256i *)(void *)p,
                         _mm512_maskz_cvtps_ph(0xFFFF, a, _MM_FROUND_TO_NEAREST_INT));
@@ -164,14 +160,12 @@ OP vec v_load_bf16(const uint16_t *p) {
     const __m256i bits = _mm256_loadu_si256((const __m256i *)(const void *)p);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
-// The upper halves, rounded to nearest even; of a NaN cut, and kept one by its quiet bit.
+// The upper halves, rounded to nearest even.
 OP void v_store_bf16(uint16_t *p, vec a) {
-    const __m512i bits = _mm512_castps_si512(a), cut = _mm512_srli_epi32(bits, 16);
-    const __m512i odd = _mm512_and_si512(cut, _mm512_set1_epi32(1));
+    const __m512i bits = _mm512_castps_si512(a);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
     const __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF));
-    const __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(bits, half), 16);
-    const __m512i upper = _mm512_mask_or_epi32(rounded, _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), cut,
-                                               _mm512_set1_epi32(0x40));
+    const __m512i upper = _mm512_srli_epi32(_mm512_add_epi32(bits, half), 16);
     _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16(upper));
 }
 
