@@ -84,31 +84,39 @@ typedef struct {
 } bracket;
 
 OP int64_t reaching(const real *t, int32_t n, real least, int32_t sign) {
+    enum { MOST_AT_ONCE = 1 << 20 }; // a float counts to 2^24
     const vec bound = v_splat(least), one = v_splat(1);
-    vec count = v_splat(0);
+    const int32_t whole = n - n % LANES;
     double sum = 0;
-    int32_t steps = 0;
-    for (int32_t at = 0; at < n; at += LANES) {
-        const mask valid = n - at < LANES ? m_first(n - at) : m_first(LANES);
-        const vec v =
-            n - at < LANES ? signed_load_some(t + at, valid, sign) : signed_load(t + at, sign);
-        count = v_add(count, v_only(m_and(v_le(bound, v), valid), one));
-        if (++steps % (1 << 20) == 0) { // a float counts to 2^24
-            sum += v_sum(count);
-            count = v_splat(0);
-        }
+    for (int32_t at = 0; at < whole;) {
+        const int32_t end = whole - at > MOST_AT_ONCE * LANES ? at + MOST_AT_ONCE * LANES : whole;
+        vec count = v_splat(0);
+        for (; at < end; at += LANES)
+            count = v_add(count, v_only(v_le(bound, signed_load(t + at, sign)), one));
+        sum += v_sum(count);
     }
-    return (int64_t)(sum + v_sum(count));
+    const mask valid = m_first(n - whole);
+    if (whole < n) {
+        const mask in = v_le(bound, signed_load_some(t + whole, valid, sign));
+        sum += v_sum(v_only(m_and(in, valid), one));
+    }
+    return (int64_t)sum;
 }
 
+// A NaN in v leaves the second operand.
 static inline bracket whole_range(const real *t, int32_t n, int32_t sign) {
+    const int32_t whole = n - n % LANES;
     real lo[LANES], hi[LANES];
     vec least = v_splat((real)INFINITY), most = v_splat((real)-INFINITY);
-    for (int32_t at = 0; at < n; at += LANES) {
-        const mask valid = n - at < LANES ? m_first(n - at) : m_first(LANES);
-        const vec v =
-            n - at < LANES ? signed_load_some(t + at, valid, sign) : signed_load(t + at, sign);
-        least = v_select(valid, v_min(v, least), least); // a NaN in v leaves the second
+    for (int32_t at = 0; at < whole; at += LANES) {
+        const vec v = signed_load(t + at, sign);
+        least = v_min(v, least);
+        most = v_max(v, most);
+    }
+    if (whole < n) {
+        const mask valid = m_first(n - whole);
+        const vec v = signed_load_some(t + whole, valid, sign);
+        least = v_select(valid, v_min(v, least), least);
         most = v_select(valid, v_max(v, most), most);
     }
     v_store(lo, least);
@@ -121,14 +129,31 @@ static inline bracket whole_range(const real *t, int32_t n, int32_t sign) {
     return r;
 }
 
-// Closes in on the k-th largest until few classes are left: by interpolation, and by halves every third time,
-// so that no distribution makes it slow.
+// Where a class lies that so many reach, on a scale on which the logits are spread evenly: as they are, or were they
+// of a logistic distribution, whose tails are near a teacher's.
+static inline double place_of(double reach, int32_t n, bool logistic) {
+    return logistic ? log((reach + 0.5) / ((double)n - reach + 0.5)) : reach;
+}
+
+// How far down the bracket to look next: by interpolation on either scale in turn, and by halves every third
+// time, so that no distribution makes it slow. The goal lies beyond the k-th on the side where more classes are left, so
+// that both ends close in.
+static inline double way_down(const bracket *r, int64_t k, int32_t n, int step) {
+    enum { BEYOND = SELECT_SMALL / 4 };
+    if (step % 3 == 0) return 0.5;
+    const bool logistic = step % 3 == 1, below = r->reach_lo - k > k - r->reach_hi;
+    const double most = (double)r->reach_lo - 0.5, least = (double)r->reach_hi + 0.5;
+    const double goal = fmin(fmax((double)(below ? k + BEYOND : k - BEYOND), least), most);
+    const double top = place_of((double)r->reach_hi, n, logistic);
+    return (place_of(goal, n, logistic) - top) / (place_of((double)r->reach_lo, n, logistic) - top);
+}
+
+// Closes in on the k-th largest until few classes are left.
 static inline bracket close_in(const real *t, int32_t n, int64_t k, int32_t sign) {
     enum { MOST_STEPS = 40 };
     bracket r = whole_range(t, n, sign);
     for (int step = 1; step < MOST_STEPS && r.reach_lo - r.reach_hi > SELECT_SMALL; step++) {
-        const double part = (double)(k - r.reach_hi) / (double)(r.reach_lo - r.reach_hi);
-        const real way = step % 3 == 0 ? (real)0.5 : (real)part, pivot = r.hi - (r.hi - r.lo) * way;
+        const real pivot = r.hi - (r.hi - r.lo) * (real)way_down(&r, k, n, step);
         if (!(pivot > r.lo && pivot < r.hi)) break; // equal logits, or infinite ones
         const int64_t reach = reaching(t, n, pivot, sign);
         if (reach >= k) {

@@ -42,6 +42,21 @@ static inline double largest_lane(vec a) {
     return (double)best;
 }
 
+typedef struct {
+    vec s[MAX_GROUPS], t[MAX_GROUPS];
+} group_tops;
+
+OP void raise_tops(group_tops *top, const borders *at_border, int partition, int groups, vec s,
+                   vec t, ivec i, const uint8_t *map, mask valid, bool partial) {
+    mask m[MAX_GROUPS];
+    members(at_border, partition, groups, t, i, map, valid, partial, m);
+    const bool all = partition == GDKD_PARTITION_ALL && !partial;
+    for (int g = 0; g < groups; g++) {
+        top->s[g] = all ? v_max(top->s[g], s) : v_max_where(top->s[g], m[g], s);
+        top->t[g] = all ? v_max(top->t[g], t) : v_max_where(top->t[g], m[g], t);
+    }
+}
+
 // The largest logit of each group in both models as reference points of a row that is split; row_top, which the
 // caller has begun, takes the student's in.
 OP void refer_row(const criterion *c, block *b, group_terms *p, int lane, int partition,
@@ -49,27 +64,25 @@ OP void refer_row(const criterion *c, block *b, group_terms *p, int lane, int pa
     const int groups = groups_of(c, partition);
     if (groups == 0) return;
     const borders at_border = borders_of(ROWS, c, b, lane);
-    vec top_s[MAX_GROUPS], top_t[MAX_GROUPS];
-    for (int g = 0; g < groups; g++) top_s[g] = top_t[g] = v_splat((real)-INFINITY);
+    const int32_t whole = classes - classes % LANES;
+    group_tops top;
+    for (int g = 0; g < groups; g++) top.s[g] = top.t[g] = v_splat((real)-INFINITY);
     ivec i = i_count(0);
-    for (int32_t at = 0; at < classes; at += LANES) {
-        const bool whole = classes - at >= LANES;
-        const mask valid = whole ? m_all() : m_first(classes - at);
-        const vec x = whole ? v_load(s + at) : v_load_some(s + at, valid);
-        const vec z = whole ? v_load(t + at) : v_load_some(t + at, valid);
-        mask m[MAX_GROUPS];
-        members(&at_border, partition, groups, z, i, map ? map + at : NULL, valid, true, m);
-        for (int g = 0; g < groups; g++) {
-            top_s[g] = v_max_where(top_s[g], m[g], x);
-            top_t[g] = v_max_where(top_t[g], m[g], z);
-        }
+    for (int32_t at = 0; at < whole; at += LANES) {
+        raise_tops(&top, &at_border, partition, groups, v_load(s + at), v_load(t + at), i,
+                   map ? map + at : NULL, m_all(), false);
         i = i_add(i, i_splat(LANES));
     }
+    if (whole < classes) {
+        const mask valid = m_first(classes - whole);
+        raise_tops(&top, &at_border, partition, groups, v_load_some(s + whole, valid),
+                   v_load_some(t + whole, valid), i, map ? map + whole : NULL, valid, true);
+    }
     for (int g = 0; g < groups; g++) {
-        const double largest = largest_lane(top_s[g]);
+        const double largest = largest_lane(top.s[g]);
         b->row_top[lane] = largest > b->row_top[lane] ? largest : b->row_top[lane];
         p[g].ref_s[lane] = finite_or_zero(largest);
-        p[g].ref_t[lane] = finite_or_zero(largest_lane(top_t[g]));
+        p[g].ref_t[lane] = finite_or_zero(largest_lane(top.t[g]));
     }
 }
 
