@@ -385,8 +385,9 @@ GDKD_API gdkd_status gdkd_loss_f32(const gdkd_config *config, const float *stude
                                    int64_t classes, float *grad, double *loss);
 
 // Bytes of workspace that gdkd_loss needs for this config and batch: O(threads * classes), never
-// O(rows * classes). Pointers in the batch are not read. 0 when config or batch is refused; a batch
-// that is fine never gives 0.
+// O(rows * classes). Pointers in the batch are not read, and weights do not change the size: what it
+// says before a warm-up serves after it. 0 when config or batch is refused; a batch that is fine
+// never gives 0.
 GDKD_API size_t gdkd_workspace_size(const gdkd_config *config, const gdkd_batch *batch);
 
 // The general call: loss, terms and, if wanted, the gradient of the whole batch in one pass.

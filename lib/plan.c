@@ -84,14 +84,18 @@ static int groups_of_partition(int32_t partition) {
     }
 }
 
-static void resolve_criterion(const gdkd_config *from, int32_t classes, bool norms, criterion *c) {
+// Without a result it is the workspace that is asked for: it serves whatever the weights become, which a warm-up raises
+// from 0.
+static void resolve_criterion(const gdkd_config *from, int32_t classes, const gdkd_result *result,
+                              criterion *c) {
+    const bool norms = result && result->want_norms != 0;
     const double t = from->temperature,
                  tt = from->teacher_temperature != 0 ? from->teacher_temperature : t;
     *c = (criterion){
         .classes = classes,
         .partition = from->partition,
-        .kd = from->kd_weight != 0,
-        .ce = from->ce_weight != 0,
+        .kd = !result || from->kd_weight != 0,
+        .ce = !result || from->ce_weight != 0,
         .k_rule = from->k_rule,
         .k_max = from->k_max,
         .k_ratio = from->k_ratio,
@@ -219,7 +223,8 @@ static gdkd_status check_gradient(const plan *p) {
 
 static plan_shape choose_shape(const plan *p, bool floats) {
     const gdkd_batch *b = p->batch;
-    bool doubles = b->student_dtype == GDKD_F64 || (p->c.kd && b->teacher_dtype == GDKD_F64);
+    // A double teacher counts also where its weight is 0: floats have tiles, and their room is not asked for then.
+    bool doubles = b->student_dtype == GDKD_F64 || b->teacher_dtype == GDKD_F64;
     if (doubles || p->c.norms) return SHAPE_EXACT;
     if (p->c.standardize > GDKD_STANDARDIZE_GLOBAL) return SHAPE_ROWS;
     if (b->inner >= BLOCK_ROWS && floats) return SHAPE_ACROSS;
@@ -268,7 +273,7 @@ gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_r
     gdkd_status status = check_config(config);
     if (status == GDKD_OK) status = check_sizes(batch, p);
     if (status != GDKD_OK) return status;
-    resolve_criterion(config, (int32_t)batch->classes, result && result->want_norms != 0, &p->c);
+    resolve_criterion(config, (int32_t)batch->classes, result, &p->c);
     resolve_needs(p);
     p->kernels = gdkd_kernels(config->isa);
     choose_route(p);

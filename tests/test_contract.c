@@ -1,6 +1,7 @@
 // The promises of gdkd.h that are neither numbers nor refusals: initial values, strings, workspace
 // sizes, the choice of instruction set.
 #include "fixture.h"
+#include "presets.h"
 
 #include <check.h>
 #include <math.h>
@@ -29,6 +30,31 @@ START_TEST(workspace_growth) {
     // Far below the logits themselves: 1000 x 151,936 floats are 600 MB.
     ck_assert_uint_le(size_for(2, 1000, 151936, 1), (size_t)2 * 151936 * 128);
     ck_assert_uint_le(size_for(2, 16, 21, 512 * 512), (size_t)2 * 21 * 4096 + (1u << 20));
+}
+END_TEST
+
+// A loop asks once; its warm-up starts at 0.
+START_TEST(workspace_for_every_weight) {
+    for (int i = 0; i < LOSS_PRESETS; ++i) {
+        for (int dtypes = 0; dtypes < 16; ++dtypes) {
+            gdkd_config config = loss_presets()[i].config;
+            gdkd_batch batch;
+            gdkd_batch_init(&batch, sizeof batch);
+            batch.outer = 40;
+            batch.classes = 300;
+            batch.inner = 1;
+            batch.student_dtype = dtypes / 4;
+            batch.teacher_dtype = dtypes % 4;
+            size_t sizes[4];
+            for (int on = 0; on < 4; ++on) {
+                config.kd_weight = on & 1;
+                config.ce_weight = on & 2;
+                sizes[on] = gdkd_workspace_size(&config, &batch);
+                ck_assert_uint_gt(sizes[on], 0);
+                ck_assert_uint_eq(sizes[on], sizes[0]);
+            }
+        }
+    }
 }
 END_TEST
 
@@ -219,6 +245,7 @@ int main(int argc, char **argv) {
     TCase *tcase = tcase_create("contract");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, workspace_growth);
+    tcase_add_test(tcase, workspace_for_every_weight);
     tcase_add_test(tcase, strings);
     tcase_add_test(tcase, pinned_values);
     tcase_add_test(tcase, initial_values);

@@ -211,6 +211,23 @@ START_TEST(guard_pages) {
 }
 END_TEST
 
+// Weights that are 0 take away work, and must not take another route that needs more room.
+START_TEST(guard_pages_without_a_term) {
+    for (int i = 0; i < LOSS_PRESETS; ++i) {
+        for (int pair = 0; pair < 16; ++pair) {
+            gdkd_config config = loss_presets()[i].config;
+            double total;
+            config.kd_weight = 0.0;
+            config.ce_weight = 1.0;
+            guarded_call(&config, &shapes[_i], pair / 4, pair % 4, FLUSH_WITH_END, &total);
+            config.kd_weight = 1.0;
+            config.ce_weight = 0.0;
+            guarded_call(&config, &shapes[_i], pair / 4, pair % 4, FLUSH_WITH_END, &total);
+        }
+    }
+}
+END_TEST
+
 // Rules that read a table: k by row and by class.
 START_TEST(guard_pages_around_tables) {
     for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); ++isa) {
@@ -322,6 +339,7 @@ int main(void) {
     TCase *tcase = tcase_create("memory");
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, guard_pages, 0, SHAPES);
+    tcase_add_loop_test(tcase, guard_pages_without_a_term, 0, SHAPES);
     tcase_add_test(tcase, guard_pages_around_tables);
     tcase_add_test(tcase, unaligned);
     tcase_add_loop_test(tcase, dist_guard_pages, 0, SHAPES);
