@@ -1,8 +1,8 @@
 # What has to be installed. `make deps` is for users; DEV=1 adds what `make lint` and a build with clang need.
 
-DEPS := gcc make pkg-config binutils libopenblas-dev libcjson-dev zlib1g-dev libpng-dev libturbojpeg0-dev check dataset-fashion-mnist
+DEPS := gcc make pkg-config binutils libopenblas-dev libcjson-dev zlib1g-dev libpng-dev libturbojpeg0-dev check python3 dataset-fashion-mnist
 ifneq ($(DEV),)
-DEPS += g++ clang clang-format clang-tidy libomp-dev shellcheck python3 python3-numpy git
+DEPS += g++ clang clang-format clang-tidy libomp-dev shellcheck python3-numpy git
 endif
 
 deps: ## Install the Debian packages that build, tests and demo need (DEV=1: lint and clang too)

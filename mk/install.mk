@@ -4,7 +4,7 @@
 $(O)/lib/gdkd.pc: gdkd.pc.in FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR:$(PREFIX)/%=$${prefix}/%)|' \
-	     -e 's|@VERSION@|$(VERSION)|' -e 's|@OPENMP_LIBS@|$(if $(findstring clang,$(CC)),-lomp,-lgomp)|' $< > $@
+	     -e 's|@VERSION@|$(VERSION)|' -e 's|@OPENMP_LIBS@|$(if $(findstring clang,$(CC)),-fopenmp,-lgomp)|' $< > $@
 
 install: lib ## Header, libraries and gdkd.pc under DESTDIR and PREFIX
 	install -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'

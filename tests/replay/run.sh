@@ -34,7 +34,7 @@ for isa in scalar avx2 avx512 best; do
     done
 done
 # Cases of other shapes, by another hand.
-python3 "$(dirname "$0")/make_cases.py" >"$work/others"
+python3 "$(dirname "$0")/make_cases.py" >"$work/others" || exit 1
 for dtype in f64 f32 bf16 f16; do
     expect 0 "$work/others" --dtype "$dtype"
 done
