@@ -27,7 +27,7 @@ static const command commands[] = {
     {"compare", COMMAND_COMPARE, command_compare,
      "train students with several losses and seeds from one teacher; a table and a report",
      "--data fashion-mnist --teacher-model resnet20 --model resnet8 \\\n"
-     "      --losses ce,kd,dkd,gdkd --seeds 1,2 --out-dir results"},
+     "      --losses ce,kd,dkd,gdkd --seeds 1,2 --warmup 2 --out-dir results"},
     {"eval", COMMAND_EVAL, command_eval, "accuracy of a network on the test images",
      "--data fashion-mnist --model resnet8 --weights student.safetensors"},
     {"data", COMMAND_DATA, command_data, "what a data set holds, and in which order",

@@ -176,7 +176,7 @@ def _check(status, row=-1):
 
 
 def _made(structure, init):
-    # A struct_size that differs from the library's is refused: these definitions cannot drift.
+    # A struct_size that differs from the library's is refused: a field that is missing here would show.
     value = structure()
     _check(getattr(library(), init)(byref(value), sizeof(value)))
     return value
