@@ -1,5 +1,5 @@
-// One row in double: for double logits, for what only this path knows (standardisation, norms), and
-// for float rows that the float kernels refused. Reference points are the true maxima of each
+// One row in double: for double logits, for the gradients' norms, which only this path knows, and for
+// float rows that the float kernels refused. Reference points are the true maxima of each
 // group, so that no finite input leaves the range, and infinities get what gdkd.h promises.
 //
 // The groups are first written down as a map, so that one instance of the bodies serves all
@@ -57,24 +57,33 @@ static inline bool is_there(double x) {
     return x != -(double)INFINITY;
 }
 
-static inline standard standard_of(const criterion *c, const double *x, const uint8_t *map, int g) {
+// unit: a power of 2 by which distances are made smaller before they are squared.
+static inline standard measure(const criterion *c, const double *x, const uint8_t *map, int g,
+                               double unit) {
     standard d = {.raw = c->standardize == GDKD_STANDARDIZE_OTHER && g == 0};
     double sum = 0, square = 0;
     for (int32_t i = 0; i < c->classes; i++) {
         bool in = in_part(c, map, i, g) && is_there(x[i]);
         d.base = in && d.count == 0 ? x[i] : d.base;
-        sum += in ? x[i] - d.base : 0;
+        sum += in ? (x[i] - d.base) * unit : 0;
         d.count += in;
     }
-    d.mean = d.count > 0 ? sum / d.count : 0;
+    d.mean = d.count > 0 ? sum / d.count / unit : 0;
     for (int32_t i = 0; i < c->classes; i++) {
         bool in = in_part(c, map, i, g) && is_there(x[i]);
-        square += in ? centred(&d, x[i]) * centred(&d, x[i]) : 0;
+        const double far = in ? centred(&d, x[i]) * unit : 0;
+        square += far * far;
     }
     double freedom = c->standardize == GDKD_STANDARDIZE_GLOBAL ? d.count - 1 : d.count;
-    d.std = freedom > 0 ? sqrt(square / freedom) : 0;
+    d.std = freedom > 0 ? sqrt(square / freedom) / unit : 0;
     d.scale = 1 / (STANDARD_EPSILON + d.std);
     return d;
+}
+
+// The squares of distances above 2^512 are no doubles; those of distances times 2^-600 all are.
+static inline standard standard_of(const criterion *c, const double *x, const uint8_t *map, int g) {
+    const standard d = measure(c, x, map, g, 1);
+    return d.std - d.std == 0 ? d : measure(c, x, map, g, 0x1p-600);
 }
 
 static inline int parts_of(const criterion *c) {
@@ -100,14 +109,14 @@ static inline void standardise_backward(const criterion *c, const double *x, con
         for (int32_t i = 0; i < c->classes; i++) {
             bool in = in_part(c, map, i, part) && is_there(x[i]);
             sum += in ? gradient[i] : 0;
-            dot += in ? gradient[i] * centred(&d, x[i]) : 0;
+            dot += in ? gradient[i] * (centred(&d, x[i]) * d.scale) : 0;
         }
         double freedom = c->standardize == GDKD_STANDARDIZE_GLOBAL ? d.count - 1 : d.count;
-        double slope = d.std > 0 ? d.scale * d.scale * dot / (freedom * d.std) : 0;
+        double slope = d.std > 0 ? dot / freedom / d.std : 0;
         for (int32_t i = 0; i < c->classes; i++) {
             if (!in_part(c, map, i, part)) continue;
             gradient[i] = is_there(x[i])
-                              ? d.scale * (gradient[i] - sum / d.count) - slope * centred(&d, x[i])
+                              ? d.scale * (gradient[i] - sum / d.count - slope * centred(&d, x[i]))
                               : d.scale * gradient[i];
         }
     }
@@ -130,13 +139,13 @@ static inline bool high_is_raw(const criterion *c) {
     return c->standardize != GDKD_STANDARDIZE_GLOBAL;
 }
 
-// The teacher as the partition sees it: classes that are -inf in both models are out of the row,
-// and so are kept from the lowest k. Returns their number.
+// The teacher as the partition sees it: classes that are -inf in both models are out of the row, and
+// NaN, which is in no rank. Returns their number.
 static inline int32_t ranked_teacher(const criterion *c, const scratch *x, double *t) {
     int32_t gone = 0;
     for (int32_t i = 0; i < c->classes; i++) {
         bool out = !is_there(x->row_s[i]) && !is_there(x->row_t[i]);
-        t[i] = out && c->partition == GDKD_PARTITION_BOTTOM ? (double)INFINITY : x->row_t[i];
+        t[i] = out ? (double)NAN : x->row_t[i];
         gone += out;
     }
     return gone;

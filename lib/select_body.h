@@ -285,8 +285,8 @@ static inline void sort_ascending(real *x, int32_t n) {
 static inline int64_t adaptive_k(const criterion *c, const real *t, int32_t n, int32_t gone,
                                  const scratch *room) {
     real *v = room->select_value;
-    // Not NaN, nor the +inf that keeps classes that are gone from the lowest k.
-    for (int32_t i = 0; i < n; i++) v[i] = t[i] < (real)INFINITY ? t[i] : (real)-INFINITY;
+    for (int32_t i = 0; i < n; i++)
+        v[i] = t[i] < (real)INFINITY ? t[i] : (real)-INFINITY; // not NaN
     sort_ascending(v, n);
     double sum = 0, rest = 0;
     int64_t k = 1;

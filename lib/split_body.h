@@ -18,7 +18,9 @@ static inline void split_row(const criterion *c, block *b, int lane, const real 
                              const scratch *x) {
     b->index[lane] = b->target[lane];
     if (c->partition < GDKD_PARTITION_TOP || c->partition == GDKD_PARTITION_MAP) return;
-    const int64_t k = k_of_row(c, b, lane, t, gone, x);
+    if (gone == c->classes) return;
+    int64_t k = k_of_row(c, b, lane, t, gone, x);
+    if (k >= c->classes - gone) k = c->classes;
     const int32_t sign = c->partition == GDKD_PARTITION_BOTTOM ? -1 : 1;
     const selection top = select_class(t, c->classes, k, sign, x);
     b->bound[lane] = (double)top.kth;

@@ -136,6 +136,15 @@ static void both_mask_all(problem *p) {
     for (int64_t c = 0; c < p->classes; ++c) student_row(p)[c] = teacher_row(p)[c] = -INFINITY;
 }
 
+// More classes than k are gone from the teacher, some of them from the student as well: those are in no group.
+static void both_mask_some_of_the_teachers(problem *p) {
+    for (int64_t c = 0; c < p->classes; ++c) {
+        if (c % 4 == 1) continue;
+        teacher_row(p)[c] = -INFINITY;
+        if (c % 4 < 2) student_row(p)[c] = -INFINITY;
+    }
+}
+
 static void student_masks_one(problem *p) {
     student_row(p)[some_class(p, 0)] = -INFINITY;
 }
@@ -189,6 +198,7 @@ static const line lines[] = {
     {"-inf in both", both_mask_one},
     {"-inf in both, two classes left", both_mask_all_but_two},
     {"-inf in both, no class left", both_mask_all},
+    {"-inf in both, and more in the teacher", both_mask_some_of_the_teachers},
     {"-inf in the student", student_masks_one},
     {"-inf in the whole teacher", teacher_masks_all},
     {"NaN in the student", student_nan},

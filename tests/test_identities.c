@@ -220,6 +220,49 @@ START_TEST(reverse_is_forward_exchanged) {
 }
 END_TEST
 
+// Standardised logits do not change with a power of 2 that multiplies them, however large: the gradient is divided by it.
+START_TEST(standardised_at_any_size) {
+    enum { MANY = 7 };
+    const double student[MANY] = {3, -1, 0.5, 2, -2.5, 1, 0};
+    const double teacher[MANY] = {1, 0, 2, -1, 0.25, -3, 4};
+    for (int grouped = 0; grouped < 2; ++grouped) {
+        gdkd_config config;
+        double loss[2], grad[2][MANY];
+        const int power[2] = {100, 620};
+        if (grouped)
+            gdkd_config_ls_gdkd(&config, sizeof config, 2, 3, 1, 1, 1, GDKD_STANDARDIZE_GROUPS);
+        else
+            gdkd_config_lskd(&config, sizeof config, 2);
+        for (int i = 0; i < 2; ++i) {
+            double s[MANY], t[MANY];
+            gdkd_batch batch;
+            gdkd_result result;
+            for (int c = 0; c < MANY; ++c) {
+                s[c] = ldexp(student[c], power[i]);
+                t[c] = ldexp(teacher[c], power[i]);
+            }
+            gdkd_batch_init(&batch, sizeof batch);
+            gdkd_result_init(&result, sizeof result);
+            batch.outer = batch.inner = 1;
+            batch.classes = MANY;
+            batch.student_dtype = batch.teacher_dtype = GDKD_F64;
+            batch.student = s;
+            batch.teacher = t;
+            result.grad = grad[i];
+            result.grad_scale = ldexp(1, power[i] - 100);
+            ck_assert_int_eq(gdkd_loss(&config, &batch, &result, NULL, 0), GDKD_OK);
+            loss[i] = result.total;
+        }
+        ck_assert_double_gt(loss[0], 0.01);
+        ck_assert_double_eq_tol(loss[0], loss[1], 1e-13);
+        for (int c = 0; c < MANY; ++c) {
+            ck_assert_double_gt(fabs(grad[0][c]), 1e-36);
+            ck_assert_double_eq_tol(grad[0][c] / grad[1][c], 1, 1e-11);
+        }
+    }
+}
+END_TEST
+
 START_TEST(equal_models_have_no_loss) {
     rng r = {7};
     for (int32_t i = 0; i < 6 * 3 * 4 * 2; ++i) {
@@ -394,6 +437,7 @@ int main(void) {
     tcase_add_test(tcase, constants_do_not_matter);
     tcase_add_test(tcase, symmetric_is_half_of_each);
     tcase_add_test(tcase, reverse_is_forward_exchanged);
+    tcase_add_test(tcase, standardised_at_any_size);
     tcase_add_test(tcase, equal_models_have_no_loss);
     tcase_add_loop_test(tcase, same_bits_for_any_threads, 0, 4);
     tcase_add_loop_test(tcase, same_bits_for_any_isa, 0, 4);
