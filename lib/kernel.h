@@ -166,9 +166,9 @@ typedef struct {
     uint8_t *tile_map;               // likewise, the groups
     float *exp_s, *exp_t, *exp_ce;   // the exponentials that the sums found, for the gradient
     float *exp_high;                 // the student's in the high term, where that has its own
-    float *sorted_s, *sorted_t; // rows whose classes lie group by group, with room for SLACK more
-    int32_t *sorted_index;      // the classes' places in the row
-    double *row_s, *row_t, *row_g;                // one row in double
+    float *sorted_s, *sorted_t;      // rows whose classes lie group by group
+    int32_t *sorted_index;           // the classes' places in the row, with room for SLACK more
+    double *row_s, *row_t, *row_g;   // one row in double
     double *standard_s, *standard_t, *standard_g; // the same, standardised
     void *select_value;                           // for the wider type
     int32_t *select_index;
@@ -177,7 +177,6 @@ typedef struct {
 
 // The stages of one instruction set.
 typedef struct {
-    int32_t isa;
     // Float, for the rows in `used` without those in `refused`: one row after the other with lanes
     // along the classes (rows_), or one row per lane (across_). The sums include the split into
     // groups.

@@ -1,7 +1,6 @@
 // The float kernels: AVX-512.
 #include "simd/f32_avx512.h"
 
-#define ISA(name)  name##_avx512
-#define ISA_NUMBER GDKD_ISA_AVX512
+#define ISA(name) name##_avx512
 
 #include "kernels_f32_body.h"

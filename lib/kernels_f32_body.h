@@ -6,7 +6,6 @@
 #include "transpose_body.h"
 
 const kernels ISA(gdkd_kernels) = {
-    .isa = ISA_NUMBER,
     .rows_sums = rows_sums,
     .rows_refine = rows_refine,
     .rows_gradient = rows_gradient,

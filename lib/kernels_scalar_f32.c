@@ -2,7 +2,6 @@
 #define REAL_IS_FLOAT
 #include "simd/scalar.h"
 
-#define ISA(name)  name##_scalar
-#define ISA_NUMBER GDKD_ISA_SCALAR
+#define ISA(name) name##_scalar
 
 #include "kernels_f32_body.h"

@@ -1,22 +1,20 @@
 // The constants of exp(d / T) for float and double; see exp2.h.
 #include "scale.h"
 
-#include <float.h>
-
-// log2(e), to more digits than any type here holds.
-static const long double log2_e = 1.442695040888963407359924681001892137L;
+// log2(e) = 1.442695040888963407359924681001892137... as two doubles.
+static const double log2_e = 0x1.71547652b82fep+0, log2_e_rest = 0x1.777d0ffda0d24p-56;
 
 exp_scale gdkd_scale_f32(double temperature) {
-    long double c = log2_e / (long double)temperature;
-    float hi = (float)c;
+    const double c = log2_e / temperature;
+    const float hi = (float)c;
     return (exp_scale){
-        .hi = hi, .lo = (float)(c - (long double)hi), .min = (float)(-127.0 / (double)hi)};
+        .hi = hi, .lo = (float)(c - (double)hi), .min = (float)(-127.0 / (double)hi)};
 }
 
 exp_scale gdkd_scale_f64(double temperature) {
-    long double c = log2_e / (long double)temperature;
-    double hi = (double)c;
-    return (exp_scale){.hi = hi, .lo = (double)(c - (long double)hi), .min = -1023.0 / hi};
+    const double hi = log2_e / temperature;
+    const double lo = (fma(-hi, temperature, log2_e) + log2_e_rest) / temperature;
+    return (exp_scale){.hi = hi, .lo = lo, .min = -1023.0 / hi};
 }
 
 static void give(lane_scales *to, int lane, const exp_scale *scale) {

@@ -187,7 +187,7 @@ OP exponentials sums_step(walk_shape shape, const sums_constants *k, sums_state 
         const mask top = m_and(v_eq(ds, v_splat(0)), valid);
         e.ce = v_exp(ds, k->ce);
         add_in(shape, &a->ce, v_only(m_andnot(top, valid), e.ce));
-        add_in(ROWS, &a->top_ce, v_only(top, v_splat(1))); // whole numbers lose nothing
+        add_in(ROWS, &a->top_ce, v_only(top, v_splat(1))); // exact up to 2^24 in a lane
         if (k->smooth) {
 #ifdef REAL_IS_DOUBLE
             const mask there = m_andnot(v_eq(s, v_splat((real)-INFINITY)), valid);
