@@ -21,7 +21,9 @@
 // Common rules
 // - The library never prints, exits, installs a handler or reads a file. Its only global state is
 //   the choice of kernels, which is made once. Every function may be called from any thread at any
-//   time; calls that write to the same memory must not overlap in time.
+//   time; calls that write to the same memory must not overlap in time. With several threads the
+//   OpenMP run-time makes a team, and does what it does for that: it may allocate, end the process
+//   where the system refuses a thread, and hang in a child of fork. num_threads = 1 makes none.
 // - Sizes and strides count elements, never bytes. Temperatures and weights have no unit.
 // - Pointers may have any alignment that their element type has.
 // - The caller owns every buffer; the library keeps no pointer after it has returned.
@@ -31,8 +33,8 @@
 //   written error_row alone. Where several things are wrong, the status names one of them.
 // - The floating-point environment is the default one: round to nearest, subnormals kept. Sums and
 //   terms are doubles; a product of weights, scale and divisor that leaves their range is infinite,
-//   NaN or 0 as double arithmetic has it. The gradient is rounded once, to nearest, to its type:
-//   above the type's range it is infinite, below 0.
+//   NaN or 0 as double arithmetic has it. The gradient is computed in float, in rows that need it in
+//   double, and rounded to nearest to its type: above the type's range it is infinite, below 0.
 // - The result is the same, bit for bit, for any number of threads.
 // - Structures begin with their own size, set by their _init function or preset. A size that the
 //   library does not know is refused.
@@ -199,7 +201,7 @@ typedef struct gdkd_config {
 
     // A term of weight 0 is not computed and reported as 0. With kd_weight 0 the teacher is not read
     // and may be NULL (but see target_from_teacher); with ce_weight 0 no target is needed for the
-    // cross-entropy; with both 0 no logits are read. Weights may be negative.
+    // cross-entropy; with both 0 all is 0, whatever the logits. Weights may be negative.
     uint32_t mass_scaled_groups;    // bit g set: low_g is scaled by Q_g, a constant of the gradient
     uint32_t table_weighted_groups; // bit g set: low_g is scaled by the row's entry of low_weight
     int32_t low_weight_index;       // GDKD_LOW_WEIGHT_*; NONE: table_weighted_groups has no effect
@@ -385,9 +387,10 @@ GDKD_API gdkd_status gdkd_loss_f32(const gdkd_config *config, const float *stude
                                    int64_t classes, float *grad, double *loss);
 
 // Bytes of workspace that gdkd_loss needs for this config and batch: O(threads * classes), never
-// O(rows * classes). Pointers in the batch are not read, and weights do not change the size: what it
-// says before a warm-up serves after it. 0 when config or batch is refused; a batch that is fine
-// never gives 0.
+// O(rows * classes). Pointers in the batch are not read. It serves other weights of the terms too,
+// such as a warm-up's, and batches of fewer outers. num_threads 0 is what OpenMP would take now:
+// after omp_set_num_threads, ask again. 0 when config or batch is refused; a batch that is fine never
+// gives 0.
 GDKD_API size_t gdkd_workspace_size(const gdkd_config *config, const gdkd_batch *batch);
 
 // The general call: loss, terms and, if wanted, the gradient of the whole batch in one pass.

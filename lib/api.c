@@ -5,7 +5,7 @@
 
 size_t gdkd_workspace_size(const gdkd_config *config, const gdkd_batch *batch) {
     plan p;
-    return gdkd_plan(config, batch, NULL, &p) == GDKD_OK ? gdkd_plan_workspace(&p) : 0;
+    return gdkd_plan(config, batch, NULL, &p) == GDKD_OK ? gdkd_plan_room(&p) : 0;
 }
 
 gdkd_status gdkd_loss(const gdkd_config *config, const gdkd_batch *batch, gdkd_result *result,
@@ -15,12 +15,12 @@ gdkd_status gdkd_loss(const gdkd_config *config, const gdkd_batch *batch, gdkd_r
     result->error_row = -1;
     plan p;
     gdkd_status status = gdkd_plan(config, batch, result, &p);
-    const size_t bytes = status == GDKD_OK ? gdkd_workspace_size(config, batch) : 0;
-    if (status == GDKD_OK && workspace && workspace_bytes < bytes) status = GDKD_ERROR_WORKSPACE;
+    if (status == GDKD_OK && workspace && workspace_bytes < gdkd_plan_room(&p))
+        status = GDKD_ERROR_WORKSPACE;
     if (status == GDKD_OK) status = gdkd_plan_rows(&p);
     if (status != GDKD_OK) return status;
 
-    void *own = workspace ? NULL : malloc(bytes > 0 ? bytes : 1);
+    void *own = workspace ? NULL : malloc(gdkd_plan_workspace(&p));
     if (!workspace && !own) return GDKD_ERROR_MEMORY;
     gdkd_run(&p, workspace ? workspace : own);
     free(own);

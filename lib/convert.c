@@ -21,6 +21,15 @@ static inline double load_f64(const void *data, int32_t dtype, int64_t i) {
     return dtype == GDKD_F64 ? ((const double *)data)[i] : (double)load_f32(data, dtype, i);
 }
 
+// A float on the way to 16 bits: rounded to odd, it rounds on as the double would. Of the two floats around a double, the
+// odd one is no tie and lies on the double's side of any.
+static inline float float_to_odd(double x) {
+    const float nearest = (float)x;
+    const uint32_t bits = bits_of_float(nearest);
+    if ((double)nearest == x || x != x || bits & 1U) return nearest;
+    return float_of_bits(fabs((double)nearest) > fabs(x) ? bits - 1 : bits + 1);
+}
+
 static inline void store_f64(void *data, int32_t dtype, int64_t i, double x) {
     switch (dtype) {
     case GDKD_F64:
@@ -30,10 +39,10 @@ static inline void store_f64(void *data, int32_t dtype, int64_t i, double x) {
         ((float *)data)[i] = (float)x;
         break;
     case GDKD_BF16:
-        ((uint16_t *)data)[i] = float_to_bf16((float)x);
+        ((uint16_t *)data)[i] = float_to_bf16(float_to_odd(x));
         break;
     default:
-        ((uint16_t *)data)[i] = float_to_f16((float)x);
+        ((uint16_t *)data)[i] = float_to_f16(float_to_odd(x));
     }
 }
 

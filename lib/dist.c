@@ -46,10 +46,6 @@ typedef struct {
     double *line; // two rows per thread
 } dist;
 
-static bool finite(double x) {
-    return x - x == 0;
-}
-
 static bool used(const dist *d, int64_t row) {
     return !d->batch->target || gdkd_target_of(d->batch, row) != d->config->ignore_index;
 }
@@ -217,7 +213,7 @@ static void run(const dist *d) {
     r->rows_nonfinite = 0;
     r->first_nonfinite = -1;
     for (int64_t row = 0; row < d->rows; row++) {
-        if (!used(d, row) || finite(correlation(&d->row[row].of))) continue;
+        if (!used(d, row) || is_finite(correlation(&d->row[row].of))) continue;
         if (r->rows_nonfinite++ == 0) r->first_nonfinite = row;
     }
     if (r->grad) on_threads(d, write_rows, factor);
@@ -238,7 +234,7 @@ static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *bat
     plan p;
     gdkd_status status = gdkd_plan(&kd, batch, result, &p);
     if (status != GDKD_OK) return status;
-    if (!finite(config->beta) || !finite(config->gamma) || batch->row_weight)
+    if (!is_finite(config->beta) || !is_finite(config->gamma) || batch->row_weight)
         return GDKD_ERROR_WEIGHT;
     *d = (dist){.config = config,
                 .batch = batch,
@@ -247,7 +243,7 @@ static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *bat
                 .student_stride = p.student_stride,
                 .teacher_stride = p.teacher_stride,
                 .grad_stride = p.grad_stride,
-                .threads = p.threads};
+                .threads = p.room_threads};
     if (!result) return GDKD_OK;
     status = gdkd_plan_rows(&p);
     d->rows_used = p.rows_used;

@@ -1,186 +1,11 @@
 // Rows -> blocks -> threads, and the rows' terms -> totals, in an order that depends on the shape
 // alone: blocks are cut into runs ("chunks"), every chunk is summed by one thread from front to
 // back, and the chunks' sums are added in order. So the number of threads changes no bit.
-#include "plan.h"
 #include "scale.h"
+#include "workspace.h"
 
 #include <omp.h>
 #include <string.h>
-
-// --- Totals --------------------------------------------------------------------------------------
-
-typedef struct {
-    double total, ce, kd, high, low[MAX_GROUPS];
-    double student_mass[MAX_GROUPS], teacher_mass[MAX_GROUPS];
-    double norm2_ce, norm2_high, norm2_low[MAX_GROUPS];
-    int64_t nonfinite, first_nonfinite;
-} totals;
-
-static void count_nonfinite(const block *b, int lane, int64_t row, totals *sum) {
-    if (b->loss[lane] - b->loss[lane] == 0) return;
-    if (sum->nonfinite == 0) sum->first_nonfinite = row;
-    sum->nonfinite++;
-}
-
-static void add_row(const plan *p, const block *b, int lane, int64_t row, totals *sum) {
-    const criterion *c = &p->c;
-    const double w = p->batch->row_weight ? p->batch->row_weight[row] : 1;
-    sum->total += w * b->loss[lane];
-    count_nonfinite(b, lane, row, sum);
-    if (c->ce) sum->ce += w * b->ce[lane];
-    if (!c->kd) return;
-    sum->kd += w * b->kd[lane];
-    sum->high += w * b->high[lane];
-    for (int g = 0; g < c->groups; g++) {
-        sum->low[g] += w * b->low[g][lane];
-        sum->student_mass[g] += w * b->student_mass[g][lane];
-        sum->teacher_mass[g] += w * b->teacher_mass[g][lane];
-    }
-}
-
-// The same for all rows of a block that weigh the same. Of a whole block, halves are added.
-static double sum_of(const lanes value, int rows) {
-    double sum = 0, half[BLOCK_ROWS / 2];
-    if (rows < BLOCK_ROWS) {
-        for (int l = 0; l < rows; l++) sum += value[l];
-        return sum;
-    }
-    for (int l = 0; l < BLOCK_ROWS / 2; l++) half[l] = value[l] + value[l + BLOCK_ROWS / 2];
-    for (int l = 0; l < BLOCK_ROWS / 4; l++) half[l] += half[l + BLOCK_ROWS / 4];
-    return (half[0] + half[2]) + (half[1] + half[3]);
-}
-
-static void add_whole_block(const plan *p, const block *b, int64_t first, totals *sum) {
-    const criterion *c = &p->c;
-    const double total = sum_of(b->loss, b->rows);
-    sum->total += total;
-    for (int l = 0; !(total - total == 0) && l < b->rows; l++)
-        count_nonfinite(b, l, first + l, sum);
-    if (c->ce) sum->ce += sum_of(b->ce, b->rows);
-    if (!c->kd) return;
-    sum->kd += sum_of(b->kd, b->rows);
-    sum->high += sum_of(b->high, b->rows);
-    for (int g = 0; g < c->groups; g++) {
-        sum->low[g] += sum_of(b->low[g], b->rows);
-        sum->student_mass[g] += sum_of(b->student_mass[g], b->rows);
-        sum->teacher_mass[g] += sum_of(b->teacher_mass[g], b->rows);
-    }
-}
-
-static void add_norms(const criterion *c, const block *b, int lane, totals *sum) {
-    if (c->ce) sum->norm2_ce += b->norm2_ce[lane];
-    if (!c->kd) return;
-    sum->norm2_high += b->norm2_high[lane];
-    for (int g = 0; g < c->groups; g++) sum->norm2_low[g] += b->norm2_low[g][lane];
-}
-
-static void add_totals(const totals *from, totals *to) {
-    to->total += from->total;
-    to->ce += from->ce;
-    to->kd += from->kd;
-    to->high += from->high;
-    to->norm2_ce += from->norm2_ce;
-    to->norm2_high += from->norm2_high;
-    for (int g = 0; g < MAX_GROUPS; g++) {
-        to->low[g] += from->low[g];
-        to->student_mass[g] += from->student_mass[g];
-        to->teacher_mass[g] += from->teacher_mass[g];
-        to->norm2_low[g] += from->norm2_low[g];
-    }
-    if (to->nonfinite == 0 && from->nonfinite > 0) to->first_nonfinite = from->first_nonfinite;
-    to->nonfinite += from->nonfinite;
-}
-
-static void report(const plan *p, const totals *sum) {
-    gdkd_result *r = p->result;
-    const double d = p->divisor, w = p->weight_sum > 0 ? p->weight_sum : 1;
-    r->total = sum->total / d;
-    r->ce = sum->ce / d;
-    r->kd = sum->kd / d;
-    r->high = sum->high / d;
-    for (int g = 0; g < MAX_GROUPS; g++) {
-        r->low[g] = sum->low[g] / d;
-        r->student_mass[g] = sum->student_mass[g] / w;
-        r->teacher_mass[g] = sum->teacher_mass[g] / w;
-        r->grad_norm_low[g] = sqrt(sum->norm2_low[g]);
-    }
-    r->grad_norm_ce = sqrt(sum->norm2_ce);
-    r->grad_norm_high = sqrt(sum->norm2_high);
-    r->inter = r->intra = 0;
-    r->divisor = d;
-    r->rows_used = p->rows_used;
-    r->rows_nonfinite = sum->nonfinite;
-    r->first_nonfinite = sum->nonfinite > 0 ? sum->first_nonfinite : -1;
-    r->error_row = -1;
-}
-
-// --- Workspace -----------------------------------------------------------------------------------
-
-enum { ALIGNMENT = 64 };
-
-static size_t round_up(size_t bytes) {
-    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
-
-// Gives the next piece of a workspace; with start NULL it only counts.
-typedef struct {
-    char *start;
-    size_t used;
-} carver;
-
-static void *carve(carver *w, size_t bytes) {
-    void *piece = w->start ? w->start + w->used : NULL;
-    w->used += round_up(bytes);
-    return piece;
-}
-
-// Whether rows are laid out group by group (sorted_body.h).
-static bool sorts(const plan *p) {
-    return p->shape == SHAPE_ROWS && (p->needs_groups || p->c.split_high);
-}
-
-static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
-    const size_t classes = (size_t)p->batch->classes;
-    const size_t tile = sizeof(float) * classes * (size_t)p->block_rows;
-    const size_t row = sizeof(double) * classes;
-    *b = carve(w, sizeof **b);
-    x->tile_s = p->copy_student ? carve(w, tile) : NULL;
-    x->tile_t = p->copy_teacher ? carve(w, tile) : NULL;
-    x->tile_g = p->copy_grad ? carve(w, tile) : NULL;
-    x->tile_map = p->copy_map ? carve(w, classes * (size_t)p->block_rows) : NULL;
-    const bool floats = p->shape != SHAPE_EXACT;
-    // A class of tile_g is written when its exponential has been read, unless they lie in another order.
-    x->exp_s = x->tile_g && !sorts(p) ? x->tile_g : floats ? carve(w, tile) : NULL;
-    x->exp_t = floats ? carve(w, tile) : NULL;
-    x->exp_ce = floats && p->c.ce ? carve(w, tile) : NULL;
-    const size_t index = sizeof(int32_t) * (classes + SLACK) * (size_t)p->block_rows;
-    x->exp_high = sorts(p) && p->c.split_high ? carve(w, tile) : NULL;
-    x->sorted_s = sorts(p) ? carve(w, tile) : NULL;
-    x->sorted_t = sorts(p) ? carve(w, tile) : NULL;
-    x->sorted_index = sorts(p) ? carve(w, index) : NULL;
-    x->row_s = carve(w, row);
-    x->row_t = carve(w, row);
-    x->row_g = carve(w, row);
-    x->standard_s = carve(w, row);
-    x->standard_t = carve(w, row);
-    x->standard_g = carve(w, row);
-    x->select_value = carve(w, row);
-    x->select_index = carve(w, sizeof(int32_t) * classes);
-    x->map = carve(w, classes);
-}
-
-// Enough for a gdkd_result that asks for norms too: that call cuts its rows into other blocks, for
-// which as many threads may work as room_threads says, but takes no tiles.
-size_t gdkd_plan_workspace(const plan *p) {
-    carver w = {NULL, ALIGNMENT}; // room to align the start
-    carve(&w, sizeof(totals) * MOST_CHUNKS);
-    for (int t = 0; t < p->room_threads; t++) {
-        scratch x;
-        block *b;
-        carve_thread(p, &w, &x, &b);
-    }
-    return w.used;
-}
 
 // --- One block -----------------------------------------------------------------------------------
 
@@ -252,12 +77,8 @@ static double low_weight_of(const plan *p, int64_t row, int32_t target) {
     return p->batch->low_weight[per_row ? row : target];
 }
 
-static uint32_t all_rows(int rows) {
-    return (1U << rows) - 1U;
-}
-
 static uint32_t used_rows(const plan *p, int64_t first, int rows) {
-    if (!p->batch->row_weight && !p->batch->target) return all_rows(rows);
+    if (!p->batch->row_weight && !p->batch->target) return gdkd_all_rows(rows);
     uint32_t used = 0;
     for (int l = 0; l < rows; l++) used |= (uint32_t)gdkd_row_used(p, first + l) << l;
     return used;
@@ -291,7 +112,7 @@ static void describe_rows(const plan *p, block *b, int64_t first, int rows) {
 
 // Whether a block's rows are floats that lie one behind the other and are all used.
 static bool can_transpose(const plan *p, const block *b, int32_t dtype) {
-    return dtype == GDKD_F32 && p->batch->inner == 1 && b->used == all_rows(b->rows);
+    return dtype == GDKD_F32 && p->batch->inner == 1 && b->used == gdkd_all_rows(b->rows);
 }
 
 static void fill_tile(const plan *p, const block *b, int64_t first, logits from, float *tile) {
@@ -354,7 +175,7 @@ static void place_rows(const plan *p, block *b, const scratch *x, int64_t first)
     b->accumulate = p->result->accumulate && !p->copy_grad;
     b->map_shared = p->needs_groups && p->batch->groups_stride == 0;
     b->exp_in_gradient = p->result->grad && !p->copy_grad && !p->result->accumulate &&
-                         p->result->grad != p->batch->student && !sorts(p);
+                         p->result->grad != p->batch->student && !gdkd_sorts(p);
 }
 
 static void load_exact_row(const plan *p, const scratch *x, int64_t row) {
@@ -459,14 +280,9 @@ static void run_block(const plan *p, block *b, const scratch *x, int64_t first, 
     if (b->used) block_sums(p, b, x, first);
     for (int l = 0; p->result->row_loss && l < rows; l++)
         p->result->row_loss[first + l] = b->used >> l & 1U ? b->loss[l] : 0;
-    if (!p->batch->row_weight && b->used == all_rows(rows))
-        add_whole_block(p, b, first, sum);
-    else
-        for (int l = 0; l < rows; l++)
-            if (b->used >> l & 1U) add_row(p, b, l, first + l, sum);
+    gdkd_add_terms(p, b, first, sum);
     if (p->result->grad || p->c.norms) block_gradient(p, b, x, first);
-    for (int l = 0; l < rows && p->c.norms; l++)
-        if (b->used >> l & 1U) add_norms(&p->c, b, l, sum);
+    if (p->c.norms) gdkd_add_norms(p, b, sum);
 }
 
 // --- All blocks ----------------------------------------------------------------------------------
@@ -523,37 +339,24 @@ static void begin_block(const plan *p, block *b) {
 
 // One thread's share of the chunks. They are dealt out beforehand: all cost about the same. The
 // team may be smaller than asked for, inside a parallel region of the caller's for one.
-static void run_share(const plan *p, char *pieces, size_t piece, int thread, int team,
-                      totals *sums) {
-    carver mine = {pieces + piece * (size_t)thread, 0};
+static void run_share(const plan *p, const layout *w, int thread, int team) {
     scratch x;
-    block *b;
-    carve_thread(p, &mine, &x, &b);
+    block *b = gdkd_cut_thread(p, w, thread, &x);
     begin_block(p, b);
     for (int chunk = thread; chunk < p->chunks; chunk += team)
-        run_chunk(p, b, &x, chunk, &sums[chunk]);
+        run_chunk(p, b, &x, chunk, &w->sums[chunk]);
 }
 
-void gdkd_run(const plan *p, void *workspace) {
-    carver w = {(char *)workspace, 0};
-    w.used = (ALIGNMENT - (uintptr_t)workspace % ALIGNMENT) % ALIGNMENT;
-    totals *sums = carve(&w, sizeof *sums * MOST_CHUNKS);
-    carver measure = {NULL, 0};
-    scratch ignored;
-    block *none;
-    carve_thread(p, &measure, &ignored, &none);
-    char *pieces = w.start + w.used;
-    const size_t piece = measure.used;
-
+void gdkd_run(const plan *p, void *memory) {
+    const layout w = gdkd_cut_workspace(p, memory);
     // One thread alone needs no team: the OpenMP run-time may allocate to make one.
     if (p->threads == 1) {
-        run_share(p, pieces, piece, 0, 1, sums);
+        run_share(p, &w, 0, 1);
     } else {
 #pragma omp parallel num_threads(p->threads)
-        run_share(p, pieces, piece, omp_get_thread_num(), omp_get_num_threads(), sums);
+        run_share(p, &w, omp_get_thread_num(), omp_get_num_threads());
     }
-
     totals sum = {0};
-    for (int chunk = 0; chunk < p->chunks; chunk++) add_totals(&sums[chunk], &sum);
-    report(p, &sum);
+    for (int chunk = 0; chunk < p->chunks; chunk++) gdkd_add_totals(&w.sums[chunk], &sum);
+    gdkd_report(p, &sum);
 }

@@ -14,11 +14,11 @@ enum {
     WORK_PER_THREAD = 16384 // elements below which a further thread costs more than it brings
 };
 
+static const int64_t MOST_ROWS = INT64_MAX / 256; // a record of each still can be counted in bytes
+_Static_assert(sizeof(size_t) >= sizeof(int64_t), "sizes of buffers are computed in 64 bits");
+
 static bool one_of(int32_t value, int32_t last) {
     return value >= 0 && value <= last;
-}
-static bool finite(double x) {
-    return x - x == 0;
 }
 
 // --- The criterion -------------------------------------------------------------------------------
@@ -38,9 +38,9 @@ static bool temperature_ok(double t) {
 }
 
 static gdkd_status check_weights(const gdkd_config *c) {
-    bool good = finite(c->w_high) && finite(c->kd_weight) && finite(c->ce_weight) &&
-                finite(c->divisor) && c->divisor >= 0;
-    for (int g = 0; g < GDKD_MAX_GROUPS; g++) good = good && finite(c->w_low[g]);
+    bool good = is_finite(c->w_high) && is_finite(c->kd_weight) && is_finite(c->ce_weight) &&
+                is_finite(c->divisor) && c->divisor >= 0;
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++) good = good && is_finite(c->w_low[g]);
     return good ? GDKD_OK : GDKD_ERROR_WEIGHT;
 }
 
@@ -53,7 +53,7 @@ static gdkd_status check_k(const gdkd_config *c) {
     if (!has_k(c)) return GDKD_OK;
     if (c->k_rule == GDKD_K_FIXED && c->k < 1) return GDKD_ERROR_K;
     if (c->k_rule >= GDKD_K_RATIO && c->k_max < 1) return GDKD_ERROR_K;
-    if (c->k_rule == GDKD_K_RATIO && !(finite(c->k_ratio) && c->k_ratio > 0))
+    if (c->k_rule == GDKD_K_RATIO && !(is_finite(c->k_ratio) && c->k_ratio > 0))
         return GDKD_ERROR_ADAPTIVE;
     if (c->k_rule == GDKD_K_MASS && !(c->k_mass > 0 && c->k_mass <= 1)) return GDKD_ERROR_ADAPTIVE;
     return GDKD_OK;
@@ -84,18 +84,27 @@ static int groups_of_partition(int32_t partition) {
     }
 }
 
-// Without a result it is the workspace that is asked for: it serves whatever the weights become, which a warm-up raises
-// from 0.
-static void resolve_criterion(const gdkd_config *from, int32_t classes, const gdkd_result *result,
-                              criterion *c) {
-    const bool norms = result && result->want_norms != 0;
+// What depends on whether there is a distillation term.
+static void resolve_distillation(const gdkd_config *from, bool kd, bool norms, criterion *c) {
+    c->kd = kd;
+    c->norms = norms;
+    c->groups = kd ? groups_of_partition(from->partition) : 0;
+    c->standardize = kd ? from->standardize : GDKD_STANDARDIZE_NONE;
+    c->split_high = kd && (norms || from->standardize >= GDKD_STANDARDIZE_GROUPS);
+    c->forward = kd && from->kl != GDKD_KL_REVERSE;
+    c->reverse = kd && from->kl != GDKD_KL_FORWARD;
+    c->table_weighted = kd && from->low_weight_index != GDKD_LOW_WEIGHT_NONE
+                            ? from->table_weighted_groups & ((1U << c->groups) - 1U)
+                            : 0;
+}
+
+static void resolve_criterion(const gdkd_config *from, int32_t classes, bool norms, criterion *c) {
     const double t = from->temperature,
                  tt = from->teacher_temperature != 0 ? from->teacher_temperature : t;
     *c = (criterion){
         .classes = classes,
         .partition = from->partition,
-        .kd = !result || from->kd_weight != 0,
-        .ce = !result || from->ce_weight != 0,
+        .ce = from->ce_weight != 0,
         .k_rule = from->k_rule,
         .k_max = from->k_max,
         .k_ratio = from->k_ratio,
@@ -106,12 +115,9 @@ static void resolve_criterion(const gdkd_config *from, int32_t classes, const gd
         .factor = from->temperature_squared ? t * t : 1,
         .w_high = from->w_high,
         .mass_scaled = from->mass_scaled_groups,
-        .table_weighted =
-            from->low_weight_index != GDKD_LOW_WEIGHT_NONE ? from->table_weighted_groups : 0,
         .kd_weight = from->kd_weight,
         .ce_weight = from->ce_weight,
         .label_smoothing = from->label_smoothing,
-        .norms = norms,
         .student32 = gdkd_scale_f32(t),
         .teacher32 = gdkd_scale_f32(tt),
         .ce32 = gdkd_scale_f32(1),
@@ -119,15 +125,10 @@ static void resolve_criterion(const gdkd_config *from, int32_t classes, const gd
         .teacher64 = gdkd_scale_f64(tt),
         .ce64 = gdkd_scale_f64(1),
     };
-    if (!c->kd) return;
-    c->groups = groups_of_partition(from->partition);
-    c->standardize = from->standardize;
-    c->forward = from->kl != GDKD_KL_REVERSE;
-    c->reverse = from->kl != GDKD_KL_FORWARD;
     c->forward_share = from->kl == GDKD_KL_FORWARD ? 1 : from->kl == GDKD_KL_SYMMETRIC ? 0.5 : 0;
     c->reverse_share = 1 - c->forward_share;
-    c->split_high = norms || from->standardize >= GDKD_STANDARDIZE_GROUPS;
     for (int g = 0; g < MAX_GROUPS; g++) c->w_low[g] = from->w_low[g];
+    resolve_distillation(from, from->kd_weight != 0, norms, c);
 }
 
 // --- The data ------------------------------------------------------------------------------------
@@ -157,7 +158,7 @@ static gdkd_status check_sizes(const gdkd_batch *b, plan *p) {
     if (__builtin_mul_overflow(b->classes, b->inner, &row) ||
         __builtin_mul_overflow(b->outer, b->inner, &p->rows))
         return GDKD_ERROR_OVERFLOW;
-    if (p->rows > INT64_MAX / 16) return GDKD_ERROR_OVERFLOW;
+    if (p->rows > MOST_ROWS) return GDKD_ERROR_OVERFLOW;
     gdkd_status status = resolve_stride(b->student_stride, row, b->outer, &p->student_stride);
     if (status == GDKD_OK)
         status = resolve_stride(b->teacher_stride, row, b->outer, &p->teacher_stride);
@@ -190,7 +191,7 @@ static gdkd_status check_pointers(const plan *p) {
             return GDKD_ERROR_NULL;
         if (k_table && !b->k_table) return GDKD_ERROR_NULL;
         if (p->needs_groups && !b->groups) return GDKD_ERROR_NULL;
-        if (c->kd && c->table_weighted != 0 && !b->low_weight) return GDKD_ERROR_NULL;
+        if (c->table_weighted != 0 && !b->low_weight) return GDKD_ERROR_NULL;
     }
     return GDKD_OK;
 }
@@ -204,7 +205,7 @@ static gdkd_status check_gradient(const plan *p) {
     const gdkd_result *r = p->result;
     const gdkd_batch *b = p->batch;
     if (!one_of(r->accumulate, 1) || !one_of(r->want_norms, 1)) return GDKD_ERROR_ENUM;
-    if (!finite(r->grad_scale)) return GDKD_ERROR_WEIGHT;
+    if (!is_finite(r->grad_scale)) return GDKD_ERROR_WEIGHT;
     if (!r->grad || p->rows == 0) return GDKD_OK;
     const int64_t row = b->classes * b->inner;
     const size_t size = gdkd_dtype_size(b->student_dtype);
@@ -223,8 +224,7 @@ static gdkd_status check_gradient(const plan *p) {
 
 static plan_shape choose_shape(const plan *p, bool floats) {
     const gdkd_batch *b = p->batch;
-    // A double teacher counts also where its weight is 0: floats have tiles, and their room is not asked for then.
-    bool doubles = b->student_dtype == GDKD_F64 || b->teacher_dtype == GDKD_F64;
+    bool doubles = b->student_dtype == GDKD_F64 || (p->c.kd && b->teacher_dtype == GDKD_F64);
     if (doubles || p->c.norms) return SHAPE_EXACT;
     if (p->c.standardize > GDKD_STANDARDIZE_GLOBAL) return SHAPE_ROWS;
     if (b->inner >= BLOCK_ROWS && floats) return SHAPE_ACROSS;
@@ -273,13 +273,30 @@ gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_r
     gdkd_status status = check_config(config);
     if (status == GDKD_OK) status = check_sizes(batch, p);
     if (status != GDKD_OK) return status;
-    resolve_criterion(config, (int32_t)batch->classes, result, &p->c);
+    resolve_criterion(config, (int32_t)batch->classes, result && result->want_norms != 0, &p->c);
     resolve_needs(p);
     p->kernels = gdkd_kernels(config->isa);
     choose_route(p);
     if (!result) return GDKD_OK;
     status = check_pointers(p);
     return status == GDKD_OK ? check_gradient(p) : status;
+}
+
+// A loop asks once, for the largest batch, and before its warm-up raises a weight from 0: then the same plan without a term
+// or with both, and with few rows, may take another route. (Norms take no more than other calls.)
+size_t gdkd_plan_room(const plan *p) {
+    size_t most = gdkd_plan_workspace(p);
+    for (int way = 0; way < 4; way++) {
+        plan other = *p;
+        if (way & 1 && p->rows >= BLOCK_ROWS) other.rows = BLOCK_ROWS - 1;
+        resolve_distillation(p->config, way & 2, false, &other.c);
+        other.c.ce = true;
+        resolve_needs(&other);
+        choose_route(&other);
+        const size_t bytes = gdkd_plan_workspace(&other);
+        if (bytes > most) most = bytes;
+    }
+    return most;
 }
 
 // --- The arrays ----------------------------------------------------------------------------------
@@ -298,7 +315,7 @@ bool gdkd_row_used(const plan *p, int64_t row) {
 static gdkd_status check_row(const plan *p, int64_t row) {
     const gdkd_batch *b = p->batch;
     const gdkd_config *c = p->config;
-    if (b->row_weight && !(finite(b->row_weight[row]) && b->row_weight[row] >= 0))
+    if (b->row_weight && !(is_finite(b->row_weight[row]) && b->row_weight[row] >= 0))
         return GDKD_ERROR_WEIGHT;
     if (b->target) {
         int64_t target = gdkd_target_of(b, row);
@@ -308,7 +325,7 @@ static gdkd_status check_row(const plan *p, int64_t row) {
     if (!p->c.kd) return GDKD_OK;
     if (has_k(c) && c->k_rule == GDKD_K_PER_ROW && b->k_table[row] < 1) return GDKD_ERROR_K;
     if (p->c.table_weighted != 0 && c->low_weight_index == GDKD_LOW_WEIGHT_PER_ROW &&
-        !finite(b->low_weight[row]))
+        !is_finite(b->low_weight[row]))
         return GDKD_ERROR_WEIGHT;
     return GDKD_OK;
 }
@@ -322,7 +339,7 @@ static gdkd_status check_class_tables(const plan *p) {
         p->c.table_weighted != 0 && c->low_weight_index == GDKD_LOW_WEIGHT_PER_CLASS;
     for (int64_t i = 0; (ks || weights) && i < b->classes; i++) {
         if (ks && b->k_table[i] < 1) return GDKD_ERROR_K;
-        if (weights && !finite(b->low_weight[i])) return GDKD_ERROR_WEIGHT;
+        if (weights && !is_finite(b->low_weight[i])) return GDKD_ERROR_WEIGHT;
     }
     return GDKD_OK;
 }
@@ -372,7 +389,7 @@ gdkd_status gdkd_plan_rows(plan *p) {
             p->weight_sum += b->row_weight ? b->row_weight[row] : 1;
         }
     }
-    if (status == GDKD_OK && !finite(p->weight_sum)) status = GDKD_ERROR_WEIGHT;
+    if (status == GDKD_OK && !is_finite(p->weight_sum)) status = GDKD_ERROR_WEIGHT;
     if (status == GDKD_OK) status = check_groups(p, &r->error_row);
     if (status != GDKD_OK) return status;
     p->divisor = 1;

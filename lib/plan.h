@@ -11,7 +11,7 @@ enum { MOST_CHUNKS = 128 };
 // How the rows reach the kernels.
 typedef enum {
     SHAPE_ROWS,     // one after the other, lanes along the classes
-    SHAPE_ACROSS,   // one per lane, where they lie: inner >= a vector, float
+    SHAPE_ACROSS,   // one per lane, inner >= a vector: floats where they lie, others copied
     SHAPE_GATHERED, // one per lane, gathered into a tile
     SHAPE_EXACT     // one after the other, all in double
 } plan_shape;
@@ -49,7 +49,24 @@ int64_t gdkd_target_of(const gdkd_batch *batch, int64_t row);
 // Whether a row is read at all.
 bool gdkd_row_used(const plan *p, int64_t row);
 
+// The rows of a whole block, as bits.
+static inline uint32_t gdkd_all_rows(int rows) {
+    return (1U << rows) - 1U;
+}
+
+// Whether rows are laid out group by group (sorted_body.h).
+static inline bool gdkd_sorts(const plan *p) {
+    return p->shape == SHAPE_ROWS && (p->needs_groups || p->c.split_high);
+}
+
+static inline bool is_finite(double x) {
+    return x - x == 0;
+}
+
+// Bytes of workspace for this plan, and the most that any call of these sizes and types can need.
 size_t gdkd_plan_workspace(const plan *p);
+size_t gdkd_plan_room(const plan *p);
+
 void gdkd_run(const plan *p, void *workspace);
 
 #endif

@@ -33,28 +33,98 @@ START_TEST(workspace_growth) {
 }
 END_TEST
 
-// A loop asks once; its warm-up starts at 0.
-START_TEST(workspace_for_every_weight) {
-    for (int i = 0; i < LOSS_PRESETS; ++i) {
-        for (int dtypes = 0; dtypes < 16; ++dtypes) {
-            gdkd_config config = loss_presets()[i].config;
-            gdkd_batch batch;
-            gdkd_batch_init(&batch, sizeof batch);
-            batch.outer = 40;
-            batch.classes = 300;
-            batch.inner = 1;
-            batch.student_dtype = dtypes / 4;
-            batch.teacher_dtype = dtypes % 4;
-            size_t sizes[4];
-            for (int on = 0; on < 4; ++on) {
-                config.kd_weight = on & 1;
-                config.ce_weight = on & 2;
-                sizes[on] = gdkd_workspace_size(&config, &batch);
-                ck_assert_uint_gt(sizes[on], 0);
-                ck_assert_uint_eq(sizes[on], sizes[0]);
-            }
-        }
+static size_t size_of_weights(gdkd_config config, const gdkd_batch *batch, int on) {
+    config.kd_weight = on & 1;
+    config.ce_weight = on & 2;
+    return gdkd_workspace_size(&config, batch);
+}
+
+// A loop asks once, for its largest batch: a warm-up starts at weight 0, and the last batch is smaller.
+START_TEST(workspace_asked_for_once) {
+    static const int64_t classes[] = {10, 300, 1000, 1030, 9000}, inners[] = {1, 3, 16};
+    for (int i = 0; i < LOSS_PRESETS * 16 * 15; ++i) {
+        const gdkd_config *config = &loss_presets()[i / 240].config;
+        gdkd_batch batch;
+        gdkd_batch_init(&batch, sizeof batch);
+        batch.outer = 40;
+        batch.student_dtype = i % 4;
+        batch.teacher_dtype = i / 4 % 4;
+        batch.classes = classes[i / 16 % 5];
+        batch.inner = inners[i / 80 % 3];
+        const size_t most = size_of_weights(*config, &batch, 3);
+        ck_assert_uint_gt(most, 0);
+        for (int on = 0; on < 3; ++on)
+            ck_assert_uint_eq(size_of_weights(*config, &batch, on), most);
+        for (batch.outer = 0; batch.outer < 40; ++batch.outer)
+            ck_assert_uint_le(size_of_weights(*config, &batch, 3), most);
     }
+}
+END_TEST
+
+// What dist says of its workspace holds for a result that asks for norms, which have no meaning there.
+START_TEST(workspace_of_dist) {
+    enum { MANY = 8192, LANES = 16 };
+    gdkd_dist_config config;
+    gdkd_batch batch;
+    gdkd_result result;
+    float *logits = checked_calloc((size_t)MANY * LANES, sizeof *logits);
+    gdkd_dist_config_init(&config, sizeof config);
+    gdkd_batch_init(&batch, sizeof batch);
+    gdkd_result_init(&result, sizeof result);
+    config.num_threads = 2;
+    batch.student = batch.teacher = logits;
+    batch.outer = 1;
+    batch.classes = MANY;
+    batch.inner = LANES;
+    result.want_norms = 1;
+    const size_t bytes = gdkd_dist_workspace_size(&config, &batch);
+    void *workspace = checked_calloc(bytes, 1);
+    ck_assert_int_eq(gdkd_dist(&config, &batch, &result, workspace, bytes), GDKD_OK);
+    free(workspace);
+    free(logits);
+    batch.classes = 1;
+    batch.inner = 1;
+    batch.outer = INT64_MAX / 20;
+    ck_assert_uint_eq(gdkd_dist_workspace_size(&config, &batch), 0); // no such memory
+}
+END_TEST
+
+// Bits of groups that are not there ask for no table.
+START_TEST(tables_of_absent_groups) {
+    fixture f;
+    fixture_init(&f);
+    ck_assert_int_eq(gdkd_config_kd(&f.config, sizeof f.config, 4), GDKD_OK);
+    f.config.low_weight_index = GDKD_LOW_WEIGHT_PER_ROW;
+    f.config.table_weighted_groups = 2;
+    f.batch.low_weight = NULL;
+    ck_assert_int_eq(gdkd_loss(&f.config, &f.batch, &f.result, NULL, 0), GDKD_OK);
+    f.config.table_weighted_groups = 1;
+    ck_assert_int_eq(gdkd_loss(&f.config, &f.batch, &f.result, NULL, 0), GDKD_ERROR_NULL);
+}
+END_TEST
+
+// 1 + 2^-8 + 2^-31 is nearer to bfloat16's 1 + 2^-7 than to 1; by way of the nearest float it would be a tie.
+START_TEST(rounded_once) {
+    const uint16_t logits[2] = {0, 0};
+    uint16_t gradient[2] = {0, 0x3F80};
+    const int64_t target = 0;
+    gdkd_config config;
+    gdkd_batch batch;
+    gdkd_result result;
+    gdkd_config_ce(&config, sizeof config, 0);
+    gdkd_batch_init(&batch, sizeof batch);
+    gdkd_result_init(&result, sizeof result);
+    batch.outer = batch.inner = 1;
+    batch.classes = 2;
+    batch.student_dtype = GDKD_BF16;
+    batch.student = logits;
+    batch.target = &target;
+    result.grad = gradient;
+    result.accumulate = 1;
+    result.grad_scale = 0x1p-7 + 0x1p-30; // the gradient is half of that
+    ck_assert_int_eq(gdkd_loss(&config, &batch, &result, NULL, 0), GDKD_OK);
+    ck_assert_int_eq(gradient[1], 0x3F81);
+    ck_assert_int_eq(gradient[0], 0xBB80); // -(2^-8 + 2^-31)
 }
 END_TEST
 
@@ -245,7 +315,10 @@ int main(int argc, char **argv) {
     TCase *tcase = tcase_create("contract");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, workspace_growth);
-    tcase_add_test(tcase, workspace_for_every_weight);
+    tcase_add_test(tcase, workspace_asked_for_once);
+    tcase_add_test(tcase, workspace_of_dist);
+    tcase_add_test(tcase, tables_of_absent_groups);
+    tcase_add_test(tcase, rounded_once);
     tcase_add_test(tcase, strings);
     tcase_add_test(tcase, pinned_values);
     tcase_add_test(tcase, initial_values);

@@ -1,0 +1,25 @@
+// The rows' terms, added up.
+#ifndef GDKD_TOTALS_H
+#define GDKD_TOTALS_H
+
+#include "plan.h"
+
+typedef struct {
+    double total, ce, kd, high, low[MAX_GROUPS];
+    double student_mass[MAX_GROUPS], teacher_mass[MAX_GROUPS];
+    double norm2_ce, norm2_high, norm2_low[MAX_GROUPS];
+    int64_t nonfinite, first_nonfinite;
+} totals;
+
+// Adds the terms of a block's used rows, of which `first` is the batch's number of the first.
+void gdkd_add_terms(const plan *p, const block *b, int64_t first, totals *sum);
+
+// Adds their gradients' squared norms, once those are there.
+void gdkd_add_norms(const plan *p, const block *b, totals *sum);
+
+void gdkd_add_totals(const totals *from, totals *to);
+
+// Fills the caller's result.
+void gdkd_report(const plan *p, const totals *sum);
+
+#endif
