@@ -17,7 +17,7 @@ static const struct {
 bool check_output(const settings *s, const char *path, const char *option_name, error_line *e) {
     for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
         const char *input = *(const char *const *)((const char *)s + inputs[i].offset);
-        if (input && same_file(input, path))
+        if (input && (same_file(input, path) || safe_file_takes(path, input)))
             return error_usage(e, "--%s %s would be overwritten; give another --%s",
                                inputs[i].option_name, input, option_name);
     }
@@ -39,7 +39,8 @@ bool check_run_files(const settings *s, const run_files *f, error_line *e) {
         f->weights,        f->checkpoint,
         f->logits,         f->facts,
         f->teacher_logits, plan_keeps_config(s, f->config, f->checkpoint) ? "" : f->config};
-    if (!check_output(s, f->log, s->log ? "log" : many ? "out-dir" : "out", e)) return false;
+    if (*f->log && !check_output(s, f->log, s->log ? "log" : many ? "out-dir" : "out", e))
+        return false;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (*others[i] && !(check_output(s, others[i], many ? "out-dir" : "out", e) &&
                             check_log(s, others[i], e)))

@@ -12,7 +12,7 @@
 static int open_part(const char *path) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct stat ours, named;
-    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (fd < 0) return -1;
     // Some file systems know no locks: no reason not to write. The name may have gone to another
     // file between open and lock: then the writer before us has just renamed it.
@@ -26,16 +26,30 @@ static int open_part(const char *path) {
     return -1;
 }
 
-bool safe_file_begin(safe_file *file, const char *path, error_line *e) {
+static bool name_part(const char *path, char part[PATH_MAX]) {
+    return snprintf(part, PATH_MAX, "%s.part", path) < PATH_MAX;
+}
+
+// Renaming over a device, a folder or a link would do more than was asked for: /dev/stdout is one. So would
+// writing through a link, or waiting for the reader of a pipe.
+static bool free_for_a_file(const char *path) {
     struct stat status;
+    return lstat(path, &status) != 0 || S_ISREG(status.st_mode);
+}
+
+bool safe_file_takes(const char *path, const char *other) {
+    char part[PATH_MAX];
+    return name_part(path, part) && same_file(part, other);
+}
+
+bool safe_file_begin(safe_file *file, const char *path, error_line *e) {
     file->stream = NULL;
-    // Renaming over a device, a folder or a link would do more than was asked for: /dev/stdout is one.
-    if (lstat(path, &status) == 0 && !S_ISREG(status.st_mode))
-        return error_set(e, "%s is not a regular file; name another", path);
-    const int room = (int)sizeof file->temporary;
+    if (!free_for_a_file(path)) return error_set(e, "%s is not a regular file; name another", path);
     snprintf(file->path, sizeof file->path, "%s", path);
-    if (snprintf(file->temporary, sizeof file->temporary, "%s.part", path) >= room)
-        return error_set(e, "%s: the path is too long", path);
+    if (!name_part(path, file->temporary)) return error_set(e, "%s: the path is too long", path);
+    if (!free_for_a_file(file->temporary))
+        return error_set(e, "%s, which is to become %s, is not a regular file; remove it",
+                         file->temporary, path);
     const int fd = open_part(file->temporary);
     if (fd < 0 && errno == EBUSY)
         return error_set(e, "%s is being written by another program", path);
@@ -77,6 +91,13 @@ bool safe_file_commit(safe_file *file, error_line *e) {
     file->stream = NULL;
     sync_folder(file->path);
     return true;
+}
+
+bool safe_file_write(const char *path, const void *bytes, size_t size, error_line *e) {
+    safe_file file;
+    if (!safe_file_begin(&file, path, e)) return false;
+    fwrite(bytes, 1, size, file.stream); // what fails shows at the end
+    return safe_file_commit(&file, e);
 }
 
 // Removed while it is still locked: the next one to write makes its own.

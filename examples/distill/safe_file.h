@@ -21,6 +21,12 @@ bool safe_file_begin(safe_file *file, const char *path, error_line *e);
 // Renames when everything was written; removes the temporary file otherwise.
 bool safe_file_commit(safe_file *file, error_line *e);
 
+// All of it at once.
+bool safe_file_write(const char *path, const void *bytes, size_t size, error_line *e);
+
+// Whether writing `path` would use `other` up, as its temporary file.
+bool safe_file_takes(const char *path, const char *other);
+
 // Removes the temporary file, and does nothing after safe_file_commit.
 void safe_file_abandon(safe_file *file);
 

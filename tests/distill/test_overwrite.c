@@ -139,6 +139,34 @@ START_TEST(paths_from_within) {
 }
 END_TEST
 
+// What is read may have the name that a file has while it is written.
+START_TEST(inputs_with_a_temporary_name) {
+    char weights[384], out[384];
+    settings s;
+    settings_init(&s);
+    touch("t.npy.part");
+    snprintf(weights, sizeof weights, "%s/t.npy.part", test_folder);
+    snprintf(out, sizeof out, "%s/t.npy", test_folder);
+    s.weights = weights;
+    ck_assert(!check_output(&s, out, "logits", &e));
+    ASSERT_SAYS(e, "t.npy.part would be overwritten; give another --logits");
+}
+END_TEST
+
+// A given teacher has no log: the name "" means no file of the folder that the program is in.
+START_TEST(files_that_a_run_does_not_have) {
+    settings s;
+    run_files f = {.log = ""};
+    settings_init(&s);
+    make_images();
+    ck_assert_int_eq(chdir(test_path("set/train")), 0);
+    s.command = COMMAND_COMPARE;
+    s.data = "images:..";
+    ck_assert_msg(check_run_files(&s, &f, &e), "%s", e.text);
+    ck_assert_int_eq(chdir("/"), 0);
+}
+END_TEST
+
 // Every file of a run, and the option that chose it is the one that is told.
 START_TEST(files_of_a_run) {
     char data[128], log[384], stem[384];
@@ -173,6 +201,8 @@ int main(void) {
     tcase_add_test(all, files_beside_them);
     tcase_add_test(all, folders_of_images);
     tcase_add_test(all, paths_from_within);
+    tcase_add_test(all, inputs_with_a_temporary_name);
+    tcase_add_test(all, files_that_a_run_does_not_have);
     tcase_add_test(all, files_of_a_run);
     suite_add_tcase(suite, all);
     return test_run(suite);

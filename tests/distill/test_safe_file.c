@@ -101,6 +101,25 @@ START_TEST(a_link_is_not_replaced) {
 }
 END_TEST
 
+// Nor is what has the temporary name followed, or waited for.
+START_TEST(the_temporary_name_leads_nowhere) {
+    safe_file file;
+    size_t size;
+    test_write("precious", "old", 3);
+    for (int pipe = 0; pipe < 2; pipe++) {
+        ck_assert_int_eq(
+            pipe ? mkfifo(test_path("x.part"), 0600) : symlink("precious", test_path("x.part")), 0);
+        ck_assert(!safe_file_begin(&file, test_path("x"), &e));
+        ASSERT_SAYS(e, "x.part, which is to become");
+        ASSERT_SAYS(e, "is not a regular file; remove it");
+        ck_assert_int_eq(unlink(test_path("x.part")), 0);
+    }
+    char *bytes = safe_file_read(test_path("precious"), &size, &e);
+    ck_assert_str_eq(bytes, "old");
+    free(bytes);
+}
+END_TEST
+
 // A pipe without a writer would be waited for, /dev/zero read for ever.
 START_TEST(only_a_regular_file_is_read) {
     size_t size;
@@ -127,6 +146,7 @@ int main(void) {
     tcase_add_test(all, a_second_writer_is_refused);
     tcase_add_test(all, nothing_is_left_of_an_abandoned_file);
     tcase_add_test(all, a_link_is_not_replaced);
+    tcase_add_test(all, the_temporary_name_leads_nowhere);
     tcase_add_test(all, only_a_regular_file_is_read);
     suite_add_tcase(suite, all);
     return test_run(suite);
