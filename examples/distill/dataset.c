@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #define FASHION_MNIST_DIRECTORY "/usr/share/datasets/fashion-mnist"
 
@@ -206,6 +207,18 @@ static bool read_source(dataset *d, const source *s, const char *directory, unsi
             check_shapes(&d->train, &d->test, directory, e));
 }
 
+static uLong add_checksum(uLong sum, const image_set *set) {
+    if (!set->count) return sum; // crc32 of NULL would begin anew
+    sum = crc32_z(sum, set->pixels, set->count * image_bytes(set));
+    return crc32_z(sum, (const Bytef *)set->labels, set->count * sizeof *set->labels);
+}
+
+static void add_detail(dataset *d) {
+    const size_t used = strlen(d->detail);
+    snprintf(d->detail + used, sizeof d->detail - used, " (checksum %08lx)",
+             add_checksum(add_checksum(0, &d->train), &d->test));
+}
+
 bool dataset_open(dataset *d, const char *specification, unsigned parts, size_t limit,
                   int image_size, error_line *e) {
     const source *s = find_source(specification);
@@ -219,7 +232,10 @@ bool dataset_open(dataset *d, const char *specification, unsigned parts, size_t 
     if (!directory)
         return error_usage(e, "--data %s: the folder is missing, as in %s:DIR; %s", specification,
                            s->name, s->advice);
-    if (read_source(d, s, directory, parts, limit, image_size, e)) return true;
+    if (read_source(d, s, directory, parts, limit, image_size, e)) {
+        add_detail(d);
+        return true;
+    }
     dataset_close(d);
     return false;
 }

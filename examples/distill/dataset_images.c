@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <zlib.h>
 
 // --- Folders -------------------------------------------------------------------------------------
 
@@ -230,12 +229,6 @@ static void find_moments(dataset *d) {
     }
 }
 
-static uLong add_checksum(uLong sum, const image_set *set) {
-    if (!set->count) return sum; // crc32 of NULL would begin anew
-    sum = crc32_z(sum, set->pixels, set->count * image_bytes(set));
-    return crc32_z(sum, (const Bytef *)set->labels, set->count * sizeof *set->labels);
-}
-
 bool images_read(dataset *d, const char *directory, unsigned parts, size_t limit, int size,
                  error_line *e) {
     char train[PATH_MAX], test[PATH_MAX];
@@ -246,8 +239,7 @@ bool images_read(dataset *d, const char *directory, unsigned parts, size_t limit
     if (!read_images(&d->train, d, train, limit, size, e)) return false;
     find_moments(d);
     if ((parts & DATASET_TEST) && !read_images(&d->test, d, test, limit, size, e)) return false;
-    snprintf(d->detail, sizeof d->detail, " of %d x %d (checksum %08lx)", size, size,
-             add_checksum(add_checksum(0, &d->train), &d->test));
+    snprintf(d->detail, sizeof d->detail, " of %d x %d", size, size);
     if (!(parts & DATASET_TRAIN)) image_set_free(&d->train);
     return true;
 }

@@ -67,13 +67,14 @@ void plan_recipe(const training *t, const settings *s, char *text, size_t size) 
     char loss[160], teacher[64];
     criterion_describe(&t->loss, loss, sizeof loss);
     describe_teacher(t, s, teacher, sizeof teacher);
-    snprintf(
-        text, size,
-        "%zu images%s, %s (%s), %d epochs, batch %d, lr %g to %g %s, momentum %g, weight decay "
-        "%g, seed %" PRIu64 "%s%s",
-        t->data->train.count, t->data->detail, loss_names[t->loss.kind], loss, t->rate.epochs,
-        t->batch, t->rate.lr, t->rate.lr_min, t->rate.kind == SCHEDULE_COSINE ? "cosine" : "step",
-        t->momentum, t->weight_decay, t->seed, teacher, t->augment ? "" : ", no augmentation");
+    snprintf(text, size,
+             "%zu images%s, %s (%s), %d epochs, batch %d, lr %.9g to %.9g %s, momentum %.9g, "
+             "weight decay "
+             "%.9g, seed %" PRIu64 "%s%s",
+             t->data->train.count, t->data->detail, loss_names[t->loss.kind], loss, t->rate.epochs,
+             t->batch, t->rate.lr, t->rate.lr_min,
+             t->rate.kind == SCHEDULE_COSINE ? "cosine" : "step", t->momentum, t->weight_decay,
+             t->seed, teacher, t->augment ? "" : ", no augmentation");
 }
 
 static cJSON *about(const settings *s, const dataset *d) {
