@@ -5,6 +5,7 @@
 
 #include "safetensors.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,20 @@ static int log_rows(const safetensors *file, int room) {
         log->shape[0] > (size_t)room)
         return -1;
     return (int)log->shape[0];
+}
+
+bool checkpoint_check(const char *recipe, const char *path, int *epochs, double *batches,
+                      error_line *e) {
+    safetensors file;
+    epoch_tally begun = {0};
+    if (!safetensors_read(&file, path, e)) return false;
+    const bool fine = check_notes(&file, recipe, path, e);
+    const safetensors_entry *tally = safetensors_find(&file, "begun");
+    if (tally && tally->bytes == sizeof begun) memcpy(&begun, tally->data, sizeof begun);
+    *epochs = log_rows(&file, INT_MAX);
+    *batches = begun.batches;
+    safetensors_free(&file);
+    return fine;
 }
 
 static bool same_kind(const safetensors_entry *a, const safetensors_entry *b) {

@@ -12,6 +12,10 @@
 bool checkpoint_save(const model *m, run_log *log, const char *recipe, const char *path,
                      error_line *e);
 
+// Whether the file is a whole checkpoint of the recipe, and how far its run has come.
+bool checkpoint_check(const char *recipe, const char *path, int *epochs, double *batches,
+                      error_line *e);
+
 // Puts model and log back to where they were. Log and model are as before when it fails.
 bool checkpoint_load(model *m, run_log *log, const char *recipe, const char *path, error_line *e);
 

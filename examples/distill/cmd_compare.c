@@ -143,30 +143,52 @@ static bool check_students_files(const comparison *c, error_line *e) {
     return true;
 }
 
-static bool run_student(comparison *c, int which, int run, error_line *e) {
-    char label[VARIANT_NAME + 32], recipe[PLAN_RECIPE];
+// A run, and all that it points to.
+typedef struct {
+    training t;
+    settings s;
     run_files files;
     run_facts facts;
+    char label[VARIANT_NAME + 32], recipe[PLAN_RECIPE];
+} student;
+
+static bool plan_student(const comparison *c, int which, int run, student *x, error_line *e) {
     const variant *v = &c->variants[which];
-    settings s = *c->s;
-    s.loss = v->loss;
-    s.seed = c->seeds[run];
-    if (!student_files(c, which, run, &files, e)) return false;
-    training t = plan_training(&s, &c->data);
-    if (criterion_needs_teacher(&t.loss)) {
-        t.teacher = c->teacher;
-        t.memory = c->memory;
-        t.teacher_logits = s.teacher_logits ? &c->logits : NULL;
+    x->s = *c->s;
+    x->s.loss = v->loss;
+    x->s.seed = c->seeds[run];
+    if (!student_files(c, which, run, &x->files, e)) return false;
+    training *t = &x->t;
+    *t = plan_training(&x->s, &c->data);
+    if (criterion_needs_teacher(&t->loss)) {
+        t->teacher = c->teacher;
+        t->memory = c->memory;
+        t->teacher_logits = x->s.teacher_logits ? &c->logits : NULL;
     }
-    plan_recipe(&t, &s, recipe, sizeof recipe);
-    snprintf(label, sizeof label, "%s seed %" PRIu64, v->name, s.seed);
-    t.label = label;
-    t.out = files.weights;
-    t.csv = files.log;
-    t.checkpoint = files.checkpoint;
-    t.recipe = recipe;
-    plan_facts(&t, &s, &files, v->name, c->teacher ? s.teacher_model : NULL, &facts);
-    return training_run(&t, &c->results[which].logs[run], e);
+    plan_recipe(t, &x->s, x->recipe, sizeof x->recipe);
+    snprintf(x->label, sizeof x->label, "%s seed %" PRIu64, v->name, x->s.seed);
+    t->label = x->label;
+    t->out = x->files.weights;
+    t->csv = x->files.log;
+    t->checkpoint = x->files.checkpoint;
+    t->recipe = x->recipe;
+    plan_facts(t, &x->s, &x->files, v->name, c->teacher ? x->s.teacher_model : NULL, &x->facts);
+    return true;
+}
+
+// All of them before the first one trains: what would be refused in hours is refused now.
+static bool students_may_begin(const comparison *c, error_line *e) {
+    student x;
+    for (int run = 0; run < c->seed_count; run++)
+        for (int which = 0; which < c->variant_count; which++)
+            if (!plan_student(c, which, run, &x, e) || !training_may_begin(&x.t, e)) return false;
+    return true;
+}
+
+static bool run_student(comparison *c, int which, int run, error_line *e) {
+    student x;
+    return plan_student(c, which, run, &x, e) &&
+           training_run(&x.t, &c->results[which].logs[run], e);
 }
 
 // Of the students that this comparison has so far, in the order of its losses.
@@ -193,12 +215,17 @@ static bool write_report(const comparison *c, error_line *e) {
 }
 
 // Seed by seed, so that a comparison that is cut short has something of every loss. The report is
-// written anew after every student.
+// written anew after every student; where that fails the students go on, and the last one counts.
 static bool run_students(comparison *c, error_line *e) {
+    error_line fault;
+    bool reported = true;
     for (int run = 0; run < c->seed_count; run++)
-        for (int which = 0; which < c->variant_count; which++)
-            if (!run_student(c, which, run, e) || !write_report(c, e)) return false;
-    return true;
+        for (int which = 0; which < c->variant_count; which++) {
+            if (!run_student(c, which, run, e)) return false;
+            reported = write_report(c, &fault);
+        }
+    if (!reported) *e = fault;
+    return reported;
 }
 
 // --- The comparison ------------------------------------------------------------------------------
@@ -236,13 +263,16 @@ static void list_losses(const comparison *c, loss_kind list[MAX_VARIANTS]) {
     for (int i = 0; i < c->variant_count; i++) list[i] = (loss_kind)c->variants[i].loss.kind;
 }
 
-static bool write_config(const comparison *c, error_line *e) {
+// With --resume, options that do not fit the runs that are there must not take the place of those that do: `accepted`
+// says that they fit.
+static bool write_config(const comparison *c, bool accepted, error_line *e) {
     char path[PATH_MAX];
     loss_kind losses[MAX_VARIANTS];
     list_losses(c, losses);
-    return path_in(c, path, "config", ".json", e) &&
-           (plan_keeps_config(c->s, path, "") ||
-            plan_write_config(c->s, losses, c->variant_count, &c->data, path, e));
+    if (!path_in(c, path, "config", ".json", e)) return false;
+    if (plan_keeps_config(c->s, path, "")) return true;
+    if (!accepted && c->s->resume && access(path, F_OK) == 0) return true;
+    return plan_write_config(c->s, losses, c->variant_count, &c->data, path, e);
 }
 
 // Nothing of all this may stand where an input does.
@@ -268,7 +298,8 @@ static bool compare(comparison *c, error_line *e) {
     c->seed_count = compare_seeds(s->seeds, c->seeds, e);
     if (!c->seed_count || !check_files(c, e) ||
         !plan_data(s, DATASET_TRAIN | DATASET_TEST, &c->data, e) || !make_folder(s->out_dir, e) ||
-        !write_config(c, e) || !prepare_results(c, e) || !find_teacher(c, e))
+        !write_config(c, false, e) || !prepare_results(c, e) || !find_teacher(c, e) ||
+        !students_may_begin(c, e) || !write_config(c, true, e))
         return false;
     make_memory(c);
     const bool fine = run_students(c, e);

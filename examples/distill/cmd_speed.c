@@ -4,7 +4,6 @@
 #include "criterion.h"
 #include "model_speed.h"
 #include "rng.h"
-#include "stop.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -85,7 +84,6 @@ static bool measure(bench *b, double *median, error_line *e) {
     while (steps < MOST_STEPS &&
            (steps < LEAST_STEPS || clock_seconds() - begun < measured_seconds)) {
         const double start = clock_seconds();
-        if (stop_requested()) return error_interrupted(e, "interrupted");
         if (!train_step(b, &library, e)) return false;
         seconds[steps++] = clock_seconds() - start;
     }

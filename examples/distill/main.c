@@ -76,7 +76,9 @@ static bool run_with(const command *c, const settings *s, error_line *e) {
     blas_single_thread();
     const char *fault = blas_check();
     if (fault) return error_set(e, "%s", fault);
-    stop_on_signals();
+    // Commands that write at their end alone may be ended at any moment.
+    if (c->bit & (COMMAND_TRAIN | COMMAND_DISTILL | COMMAND_COMPARE | COMMAND_EVAL))
+        stop_on_signals();
     return c->run(s, e);
 }
 

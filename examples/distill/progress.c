@@ -53,8 +53,8 @@ static void format_bar(double done, int width, char bar[MAX_BAR + 5]) {
 
 void progress_format(const progress *p, int epoch, int done_batches, double loss, double top1,
                      double elapsed, int columns, char *text) {
-    const double done = (double)(epoch - 1 - p->resumed) * p->batches + done_batches,
-                 all = (double)(p->epochs - p->resumed) * p->batches;
+    const double done = (double)(epoch - 1) * p->batches + done_batches - p->resumed,
+                 all = (double)p->epochs * p->batches - p->resumed;
     char front[MAX_COLUMNS], numbers[80], left[40], bar[MAX_BAR + 5];
     format_time(elapsed / done * (all - done), left, sizeof left);
     snprintf(front, sizeof front, "%s epoch %d/%d", p->label, epoch, p->epochs);

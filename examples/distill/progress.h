@@ -9,7 +9,7 @@ typedef struct {
     const char *label; // "gdkd seed 2"
     bool quiet, terminal;
     int epochs, batches;
-    int resumed;           // epochs that were done before, in no time
+    int resumed;           // batches of all epochs that were done before, in no time
     double begun, painted; // seconds
 } progress;
 

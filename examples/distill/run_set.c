@@ -4,6 +4,7 @@
 #include "safe_file.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,7 +146,7 @@ static bool add_folder(run_set *set, const char *folder, error_line *e) {
     struct dirent **entries;
     char path[PATH_MAX];
     const int found = scandir(folder, &entries, names_facts, alphasort);
-    if (found < 0) return error_set(e, "the folder %s cannot be read", folder);
+    if (found < 0) return error_set(e, "the folder %s cannot be read: %s", folder, strerror(errno));
     bool fine = found || error_set(e,
                                    "%s has no run to report: no *" RUN_FACTS_ENDING
                                    " there; train, distill and compare leave one for each run",
@@ -275,13 +276,25 @@ bool run_set_read(run_set *set, const char *const *paths, int count, error_line 
     return fine;
 }
 
+// What lies beside NAME.run.json without being read: weights, checkpoint, configuration.
+static bool belongs_to_run(const char *facts, const char *path) {
+    static const char *const endings[] = {".safetensors", ".checkpoint", ".config.json"};
+    char other[PATH_MAX];
+    const int stem = (int)(strlen(facts) - strlen(RUN_FACTS_ENDING));
+    for (size_t i = 0; stem > 0 && i < sizeof endings / sizeof *endings; i++) {
+        const int length = snprintf(other, sizeof other, "%.*s%s", stem, facts, endings[i]);
+        if (length < (int)sizeof other && same_file(other, path)) return true;
+    }
+    return false;
+}
+
 bool run_set_reads(const run_set *set, const char *path) {
     char other[PATH_MAX];
     error_line ignored;
     for (int i = 0; i < set->run_count; i++) {
         const recorded_run *r = &set->runs[i];
         const char *const names[] = {r->facts.log, r->facts.logits, r->facts.teacher_test_logits};
-        if (same_file(r->path, path)) return true;
+        if (same_file(r->path, path) || belongs_to_run(r->path, path)) return true;
         for (size_t j = 0; j < sizeof names / sizeof *names; j++)
             if (names[j] && resolve(r->path, names[j], other, &ignored) && same_file(other, path))
                 return true;

@@ -44,7 +44,7 @@ enum {
 
 // clang-format off
 const option settings_options[] = {
-    {.name = "config", .kind = OPTION_FILE, .commands = ALL, .offset = AT(config), .value = "FILE",
+    {.name = "config", .kind = OPTION_FILE, .commands = ALL | COMMAND_REPORT, .offset = AT(config), .value = "FILE",
      .help = "options from a JSON file, as in {\"epochs\": 20}; the command line wins over it; what only "
              "other commands know is passed over, so that one file can serve several"},
     {.name = "preset", .kind = OPTION_PRESET, .commands = STUDENTS, .offset = AT(preset), .value = "NAME",

@@ -193,15 +193,39 @@ static void clear_out(workplace *w) {
     free(w->logits);
 }
 
-// The default is that of 240 epochs: a short run that keeps it never distils at full weight.
-static void warn_of_warmup(workplace *w) {
+// Defaults are those of 240 epochs and 100 classes: a short run that keeps the warm-up never distils at full weight, and
+// with few classes the k largest are all of them.
+static void warn(workplace *w) {
     const training *t = w->t;
+    if (criterion_uses((loss_kind)t->loss.kind, offsetof(loss_settings, k)) &&
+        t->loss.k >= t->data->classes)
+        progress_line(&w->bar,
+                      "%s: k is %d, and there are %d classes: none is left for the group of the "
+                      "others; see --k",
+                      t->label, t->loss.k, t->data->classes);
     if ((t->teacher || t->teacher_logits) && t->loss.warmup > t->rate.epochs)
         progress_line(
             &w->bar,
             "%s: a warm-up of %g epochs, but %d to train: the distillation reaches %.0f %% "
             "of its weight; see --warmup",
             t->label, t->loss.warmup, t->rate.epochs, 100 * t->rate.epochs / t->loss.warmup);
+}
+
+bool training_may_begin(const training *t, error_line *e) {
+    char identity[700];
+    error_line other;
+    int epochs;
+    double batches;
+    if (access(t->checkpoint, F_OK) != 0) return true;
+    identify(t, identity, sizeof identity);
+    const bool ours =
+        checkpoint_check(identity, t->checkpoint, &epochs, &batches, t->resume ? e : &other);
+    if (t->resume) return ours;
+    if (!ours || epochs >= t->rate.epochs || (epochs <= 0 && batches <= 0)) return true;
+    return error_set(e,
+                     "%s holds %d of %d epochs of this very run: go on with --resume, or remove it "
+                     "to begin again",
+                     t->checkpoint, epochs, t->rate.epochs);
 }
 
 // From the checkpoint if that is wanted and there is one.
@@ -211,8 +235,8 @@ static bool begin(workplace *w, run_log *log, error_line *e) {
     model_init(w->student, t->seed);
     teacher_memory_begin(t->memory, t->seed);
     progress_begin(&w->bar, t->label, t->rate.epochs, loader_batches(w->train), t->quiet);
-    warn_of_warmup(w);
-    if (!t->resume) return true;
+    warn(w);
+    if (!t->resume) return training_may_begin(t, e);
     if (access(t->checkpoint, F_OK) != 0) {
         progress_line(&w->bar, "%s: no checkpoint %s; from the start", t->label, t->checkpoint);
         return true;
@@ -222,10 +246,10 @@ static bool begin(workplace *w, run_log *log, error_line *e) {
     if (!(log->begun.batches >= 0 && log->begun.batches <= loader_batches(w->train)))
         return error_set(e, "%s does not fit this run: %g batches of %d", t->checkpoint,
                          log->begun.batches, loader_batches(w->train));
-    w->bar.resumed = log->count;
+    w->bar.resumed = log->count * loader_batches(w->train) + (int)log->begun.batches;
     progress_line(&w->bar, "%s: %d of %d epochs and %.0f batches are in %s", t->label, log->count,
                   t->rate.epochs, log->begun.batches, t->checkpoint);
-    return log->begun.batches > 0 || save_epoch(w, log, e);
+    return log->count == 0 || log->begun.batches > 0 || save_epoch(w, log, e);
 }
 
 static bool run_epochs(workplace *w, run_log *log, error_line *e) {

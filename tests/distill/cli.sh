@@ -69,12 +69,23 @@ if cmp -s "$folder/a.safetensors" "$folder/b.safetensors"; then fail 'another se
 "$program" distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 \
     --loss dkd --epochs 1 --out "$folder/b.safetensors" > "$folder/out" 2> "$folder/err"
 check 'a warm-up longer than the run is told' grep -q 'the distillation reaches 5 % of its weight' "$folder/err"
+"$program" distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 \
+    --loss gdkd --k 10 --warmup 1 --epochs 1 --out "$folder/b.safetensors" > "$folder/out" 2> "$folder/err"
+check 'no class outside the top group is told' grep -q 'k is 10, and there are 10 classes' "$folder/err"
 check 'every term in the CSV' grep -qE '^1,0\.05(,[0-9.]+){12}$' "$folder/a.csv"
 
 # A checkpoint knows its teacher by the weights, not by the name of the file.
 cp "$folder/a.safetensors" "$folder/other.safetensors"
 expect 1 'belongs to another run' distill --data "$data" --teacher "$folder/other.safetensors" --teacher-model resnet8 \
     --model resnet8 --loss gdkd --warmup 1 --epochs 1 --quiet --out "$folder/a.safetensors" --resume
+# Its images by what is in them, and a number by all of its digits.
+mkdir "$folder/changed"
+cp "$folder"/data/* "$folder/changed"
+printf 'x' | dd of="$folder/changed/train-images-idx3-ubyte" bs=1 seek=1000 conv=notrunc 2> "$folder/err"
+expect 1 'belongs to another run' distill --data "fashion-mnist:$folder/changed" --teacher "$folder/t.safetensors" \
+    --teacher-model resnet8 --model resnet8 --loss gdkd --warmup 1 --epochs 1 --quiet --out "$folder/a.safetensors" --resume
+expect 1 'belongs to another run' distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 \
+    --model resnet8 --loss gdkd --warmup 1 --epochs 1 --quiet --out "$folder/a.safetensors" --resume --lr 0.0500000001
 
 "$program" distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 \
     --loss kd --k 3 --temperature 2 --epochs 1 --out "$folder/b.safetensors" > "$folder/out" 2> "$folder/err"
@@ -97,6 +108,18 @@ check 'the teacher is reused' grep -q 'is reused' "$folder/err"
 compare --limit 300 > "$folder/table" 2> "$folder/err"
 check 'another teacher is not' grep -q 'training afresh' "$folder/err"
 
+# With --resume, options of another run are refused before anything of the first one is changed; a report that cannot be
+# written costs no student.
+mkdir "$folder/config"
+cp "$folder/compare/config.json" "$folder/config/before.json"
+expect 1 'belongs to another run' compare --data "$data" --teacher-model resnet8 --model resnet8 --losses ce,gdkd:k=2 --seeds 1,2 \
+    --warmup 1 --epochs 1 --limit 300 --quiet --out-dir "$folder/compare" --resume --teacher "$folder/compare/teacher.safetensors" --lr 0.1
+check 'the configuration of the runs that are there' cmp "$folder/compare/config.json" "$folder/config/before.json"
+mkdir "$folder/blocked" "$folder/blocked/report.html"
+expect 1 'report.html is not a regular file' compare --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 \
+    --model resnet8 --losses ce,gdkd:k=2 --seeds 1 --warmup 1 --epochs 1 --quiet --out-dir "$folder/blocked"
+check 'all students without a report' test -s "$folder/blocked/gdkd-k=2-seed1.safetensors"
+
 # --- Report --------------------------------------------------------------------------------------
 
 # What the runs left is enough: the same page as compare's own, without the data and the weights.
@@ -116,6 +139,9 @@ check 'the teacher beside its student' grep -q '<h2>Student and teacher' "$folde
 check 'the same number as the CSV' grep -q "ce, seed 1<td>2<td>$(awk -F, 'NR == 3 {printf "%.2f", $10}' "$folder/runs/b.csv")<td>" \
     "$folder/runs/report.html"
 
+echo "{\"out\": \"$folder/configured.html\", \"epochs\": 3}" > "$folder/report.json"
+check 'options of report from a file' "$program" report --config "$folder/report.json" "$folder/moved"
+check 'where it says' test -s "$folder/configured.html"
 expect 2 'report wants folders of runs' report
 expect 1 'no *.run.json there' report "$folder/data"
 expect 1 'is not there' report "$folder/no"
@@ -247,7 +273,9 @@ expect 2 '--config '"$folder"'/keep.config.json would be overwritten' \
     distill --config "$folder/keep.config.json" --out "$folder/keep.safetensors" --teacher "$folder/t.safetensors"
 expect 2 'is another file of this run too; give another --log' \
     train --data "$data" --model resnet8 --out "$folder/w.safetensors" --log "$folder/w.checkpoint"
-expect 2 'belongs to a run and would be overwritten' report "$folder/runs/a.run.json" --out "$folder/runs/a.logits.npy"
+for ending in logits.npy safetensors checkpoint config.json; do
+    expect 2 'belongs to a run and would be overwritten' report "$folder/runs/a.run.json" --out "$folder/runs/a.$ending"
+done
 set -- --model resnet8 --epochs 1 --quiet
 cp "$folder/cifar/train.bin" "$folder/keep.bin"
 expect 2 "cifar/train.bin belongs to --data cifar100:$folder/cifar; give another --out" \

@@ -58,9 +58,12 @@ END_TEST
 START_TEST(resumed_epochs_took_no_time) {
     char text[161];
     progress p = bar;
-    p.resumed = 1; // 5 batches took 30 s, so the other 25 take 150 s
+    p.resumed = 10; // 5 batches took 30 s, so the other 25 take 150 s
     progress_format(&p, 2, 5, 1, 1, 30, 80, text);
     ck_assert_msg(strstr(text, "2:30 left") != NULL, "%s", text);
+    p.resumed = 13; // 2 batches took 30 s
+    progress_format(&p, 2, 5, 1, 1, 30, 80, text);
+    ck_assert_msg(strstr(text, "6:15 left") != NULL, "%s", text);
 }
 END_TEST
 

@@ -66,6 +66,7 @@ int clock_gettime(clockid_t id, struct timespec *now) {
 typedef struct {
     const char *out;
     int killed_at, stopped_at;
+    bool afresh; // without --resume
 } plan;
 
 static bool train(const void *argument, error_line *e) {
@@ -76,6 +77,7 @@ static bool train(const void *argument, error_line *e) {
     snprintf(path, sizeof path, "--out=%s", test_path(p->out));
     char *arguments[] = {"train",     data,          path,      "--model=resnet8", "--epochs=2",
                          "--batch=8", "--threads=2", "--quiet", "--resume",        NULL};
+    const int count = p->afresh ? 8 : 9;
     option_parser parser;
     kill_at = p->killed_at;
     stop_at = p->stopped_at;
@@ -83,13 +85,13 @@ static bool train(const void *argument, error_line *e) {
     settings_init(&s);
     s.command = COMMAND_TRAIN;
     s.command_name = "train";
-    const bool fine = settings_parse(&s, &parser, 9, arguments, e) && command_train(&s, e);
+    const bool fine = settings_parse(&s, &parser, count, arguments, e) && command_train(&s, e);
     options_free(&parser);
     return fine;
 }
 
 static outcome run(const char *out, int killed_at, int stopped_at) {
-    const plan p = {out, killed_at, stopped_at};
+    const plan p = {out, killed_at, stopped_at, false};
     return test_process(train, &p);
 }
 
@@ -135,6 +137,22 @@ static void check_whole(const char *name) {
     if (access(test_path(name), F_OK) != 0) return;
     ck_assert_msg(safetensors_read(&s, test_path(name), &e), "%s", e.text);
     safetensors_free(&s);
+}
+
+// Without a finished epoch there are no weights, and going on leaves alone what an earlier run may have left there.
+static void check_not_begun(bool finished_one) {
+    size_t size;
+    if (finished_one) return;
+    ck_assert(access(test_path("b.safetensors"), F_OK) != 0);
+    ck_assert(access(test_path("b.csv"), F_OK) != 0);
+    test_write("b.safetensors", "old", 3);
+    const outcome o = run("b.safetensors", 0, 2);
+    ck_assert_msg(strstr(o.text, "interrupted in epoch 1") != NULL, "%s", o.text);
+    char *bytes = content("b.safetensors", &size);
+    ck_assert_str_eq(bytes, "old");
+    free(bytes);
+    ck_assert(access(test_path("b.csv"), F_OK) != 0);
+    ck_assert_int_eq(unlink(test_path("b.safetensors")), 0);
 }
 
 static void check_result(int files) {
@@ -209,6 +227,7 @@ START_TEST(stopped_at_any_moment) {
         ck_assert_int_eq(WIFEXITED(o.status) ? WEXITSTATUS(o.status) : -1, EXIT_INTERRUPTED);
         ck_assert_msg(strstr(o.text, "--resume") != NULL, "%s", o.text);
         ck_assert_ptr_null(strchr(o.text, '\n'));
+        check_not_begun(strstr(o.text, "the weights after epoch") != NULL);
         check_result(FILES);
         forget();
     }
@@ -232,6 +251,31 @@ START_TEST(stopped_after_every_batch) {
 }
 END_TEST
 
+// Who forgets --resume is told, and loses nothing.
+START_TEST(an_unfinished_run_is_not_thrown_away) {
+    size_t size, after;
+    plan p = {"b.safetensors", 0, 0, true};
+    int at = 2;
+    do {
+        forget();
+        at += 2;
+        ck_assert_int_lt(at, 60);
+    } while (strstr(run("b.safetensors", 0, at).text, "the weights after epoch 1") == NULL);
+    char *before = content("b.checkpoint", &size);
+    const outcome o = test_process(train, &p);
+    ck_assert_msg(strstr(o.text, "b.checkpoint holds 1 of 2 epochs of this very run") != NULL, "%s",
+                  o.text);
+    ck_assert_ptr_nonnull(strstr(o.text, "--resume"));
+    char *now = content("b.checkpoint", &after);
+    ck_assert(size == after && memcmp(before, now, size) == 0);
+    free(before);
+    free(now);
+    check_result(FILES);
+    ck_assert(finished(test_process(train, &p))); // finished, it may be run again
+    check_same_bytes("a.safetensors", "b.safetensors");
+}
+END_TEST
+
 START_TEST(a_damaged_csv_is_written_anew) {
     test_write("a.csv", "epoch,what\n1,2", 14);
     ck_assert(finished(run("a.safetensors", 0, 0)));
@@ -251,6 +295,7 @@ int main(int argc, char **argv) {
     tcase_add_test(all, killed_again_and_again);
     tcase_add_test(all, stopped_at_any_moment);
     tcase_add_test(all, stopped_after_every_batch);
+    tcase_add_test(all, an_unfinished_run_is_not_thrown_away);
     tcase_add_test(all, a_damaged_csv_is_written_anew);
     suite_add_tcase(suite, all);
     return test_run(suite);
