@@ -118,3 +118,26 @@ bench_outcome run_case(const bench_data *data, const bench_loss *loss, int32_t i
                            .exp_ratio = jobs[0].least / (2.0 * jobs[2].least),
                            .workspace_bytes = call.workspace_bytes};
 }
+
+void compare_cases(const bench_data *data, const bench_loss *losses, int count, int32_t isa,
+                   int threads, repetition_plan plan, bench_comparison *out) {
+    loss_call *calls = allocate((size_t)count * sizeof *calls);
+    timed_job *jobs = allocate((size_t)count * sizeof *jobs);
+    for (int i = 0; i < count; i++) {
+        calls[i] = make_call(data, &losses[i], isa, threads);
+        run_loss(&calls[i]);
+        check_call(&calls[i], data);
+        jobs[i] = (timed_job){.run = run_loss,
+                              .context = &calls[i],
+                              .elements = (double)shape_elements(&data->shape)};
+    }
+    measure(jobs, count, plan);
+    for (int i = 0; i < count; i++) {
+        check_call(&calls[i], data);
+        free(calls[i].workspace);
+        out[i] =
+            (bench_comparison){jobs[i].least, jobs[i].times, jobs[i].times_low, jobs[i].times_high};
+    }
+    free(jobs);
+    free(calls);
+}

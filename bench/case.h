@@ -31,4 +31,12 @@ typedef struct {
 bench_outcome run_case(const bench_data *data, const bench_loss *loss, int32_t isa, int threads,
                        repetition_plan plan);
 
+typedef struct {
+    double least, times, times_low, times_high; // as timed_job has them
+} bench_comparison;
+
+// The same for several losses in turn, each beside the first one.
+void compare_cases(const bench_data *data, const bench_loss *losses, int count, int32_t isa,
+                   int threads, repetition_plan plan, bench_comparison *out);
+
 #endif

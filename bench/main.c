@@ -46,16 +46,36 @@ static void print_shape(const bench_options *o, const bench_shape *shape, int32_
     free_data(&data);
 }
 
+static void print_in_turn(const bench_options *o, const bench_shape *shape, int32_t dtype) {
+    bench_data data = make_data(shape, dtype, o->logits);
+    bench_comparison found[MOST_CHOICES];
+    for (int i = 0; i < o->isa_count; i++)
+        for (int t = 0; t < o->thread_count; t++) {
+            compare_cases(&data, o->losses, o->loss_count, o->isas[i], o->threads[t], o->plan,
+                          found);
+            for (int l = 0; l < o->loss_count; l++)
+                printf("%s\t%s\t%s\t%s\t%d\t%.4f\t%.2f\t%.2f\t%.2f\n", shape->name,
+                       o->losses[l].name, dtype_names[dtype], gdkd_isa_name(o->isas[i]),
+                       o->threads[t], found[l].least, found[l].times, found[l].times_low,
+                       found[l].times_high);
+            fflush(stdout);
+        }
+    free_data(&data);
+}
+
 int main(int argc, char **argv) {
     bench_options options;
     parse_options(argc, argv, &options);
     print_system(argc, argv, &options);
-    puts("shape\tloss\tdtype\tisa\tthreads\tns_min\tns_median\tstream_ratio\texp_ratio\t"
-         "workspace_bytes");
+    puts(options.in_turn ? "shape\tloss\tdtype\tisa\tthreads\tns_min\ttimes_first\t"
+                           "lower_quartile\tupper_quartile"
+                         : "shape\tloss\tdtype\tisa\tthreads\tns_min\tns_median\t"
+                           "stream_ratio\texp_ratio\tworkspace_bytes");
     fflush(stdout);
     for (int s = 0; s < options.shape_count; s++)
         for (int d = 0; d < options.dtype_count; d++)
-            print_shape(&options, &options.shapes[s], options.dtypes[d]);
+            (options.in_turn ? print_in_turn : print_shape)(&options, &options.shapes[s],
+                                                            options.dtypes[d]);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fputs("gdkd-bench: standard output could not be written\n", stderr);
         return EXIT_FAILURE;

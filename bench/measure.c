@@ -41,10 +41,25 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static double median_of(const double *sorted, int count) {
+    return count % 2 ? sorted[count / 2] : 0.5 * (sorted[count / 2 - 1] + sorted[count / 2]);
+}
+
 static void summarise(timed_job *job, double *ns, int count) {
     qsort(ns, (size_t)count, sizeof *ns, ascending);
     job->least = ns[0];
-    job->median = count % 2 ? ns[count / 2] : 0.5 * (ns[count / 2 - 1] + ns[count / 2]);
+    job->median = median_of(ns, count);
+}
+
+// Before summarise() sorts what they are made of.
+static void compare(timed_job *job, const double *ns, const double *first, int count) {
+    double *times = allocate((size_t)count * sizeof *times);
+    for (int i = 0; i < count; i++) times[i] = ns[i] / first[i];
+    qsort(times, (size_t)count, sizeof *times, ascending);
+    job->times = median_of(times, count);
+    job->times_low = times[count / 4];
+    job->times_high = times[count - 1 - count / 4];
+    free(times);
 }
 
 void measure(timed_job *jobs, int count, repetition_plan plan) {
@@ -62,6 +77,7 @@ void measure(timed_job *jobs, int count, repetition_plan plan) {
         }
         done++;
     }
+    for (int j = 0; j < count; j++) compare(&jobs[j], ns + j * plan.most, ns, done);
     for (int j = 0; j < count; j++) summarise(&jobs[j], ns + j * plan.most, done);
     free(ns);
     free(runs);

@@ -25,6 +25,8 @@ static const char usage[] =
     "  --threads LIST   1,2 by default\n"
     "  --repeat N       repetitions of at least 2 ms each (15, or what fits in 4 s)\n"
     "  --logits KIND    normal peaked near wide\n"
+    "  --in-turn        another table: the losses of a shape in turn, and each one's time over\n"
+    "                   that of the first of --loss, median and quartiles of the repetitions\n"
     "  --help           this text\n"
     "\n"
     "LIST is separated by commas. Exit status: 0; 1 when a measurement failed; 2 for a mistake in\n"
@@ -156,7 +158,7 @@ static void set_curve(bench_options *o, const char *axis) {
 // --- The command line
 // -----------------------------------------------------------------------------
 
-enum { QUICK = 1, CURVE, SHAPE, LOSS, DTYPE, ISA, THREADS, REPEAT, LOGITS, HELP };
+enum { QUICK = 1, CURVE, SHAPE, LOSS, DTYPE, ISA, THREADS, REPEAT, LOGITS, IN_TURN, HELP };
 
 static const struct option long_options[] = {
     {"quick", no_argument, NULL, QUICK},
@@ -168,6 +170,7 @@ static const struct option long_options[] = {
     {"threads", required_argument, NULL, THREADS},
     {"repeat", required_argument, NULL, REPEAT},
     {"logits", required_argument, NULL, LOGITS},
+    {"in-turn", no_argument, NULL, IN_TURN},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
 };
@@ -208,6 +211,9 @@ static void apply_choice(int option, const char *value, bench_options *o) {
         o->logits = (logits_kind)kind;
         break;
     }
+    case IN_TURN:
+        o->in_turn = 1;
+        break;
     case HELP:
         fputs(usage, stdout);
         exit(EXIT_SUCCESS);
