@@ -51,10 +51,11 @@ typedef struct {
     int classes;
     float mean[MAX_CHANNELS], deviation[MAX_CHANNELS];
     bool (*read)(image_set *set, const char *directory, bool train, size_t limit, error_line *e);
-    const char *const *files;       // ended by NULL; before all, the first of either part
-    const char *advice;             // where the files come from
-    const char *const *class_names; // [classes], or
-    const char *class_file;         // where they may stand, a line each
+    const char *const *files;            // ended by NULL; before all, the first of either part
+    const char *advice;                  // where the files come from
+    const char *const *class_names;      // [classes], or
+    const char *class_file;              // where they may stand, a line each
+    size_t test_images, training_images; // of a format whose files do not say how many they hold
 } source;
 
 enum { FIRST_TEST_FILE, FIRST_TRAINING_FILE };
@@ -113,7 +114,9 @@ static const source sources[] = {
      fashion_files,
      "apt install dataset-fashion-mnist, or name the folder of the idx files: fashion-mnist:DIR",
      fashion_names,
-     NULL},
+     NULL,
+     0,
+     0},
     {"cifar10",
      NULL,
      10,
@@ -123,7 +126,9 @@ static const source sources[] = {
      cifar10_files,
      "unpack cifar-10-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)",
      NULL,
-     "batches.meta.txt"},
+     "batches.meta.txt",
+     10000,
+     50000},
     {"cifar100",
      NULL,
      100,
@@ -133,7 +138,9 @@ static const source sources[] = {
      cifar100_files,
      "unpack cifar-100-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)",
      NULL,
-     "fine_label_names.txt"},
+     "fine_label_names.txt",
+     10000,
+     50000},
     // Read by images_read: classes, means and deviations are found in the images.
     {.name = "images",
      .advice = "it holds train/ and test/, each with a folder of PNG and JPEG files per class"},
@@ -167,6 +174,7 @@ static bool read_part(const source *s, image_set *set, const char *directory, bo
     if (byte_file_missing(directory, first))
         return error_set(e, "no data set %s in %s: %s is not there, nor %s.gz; %s", s->name,
                          directory, first, first, s->advice);
+    set->whole = train ? s->training_images : s->test_images;
     return s->read(set, directory, train, limit, e);
 }
 

@@ -23,6 +23,7 @@ typedef struct {
     size_t count;
     uint8_t *pixels; // [count][channels][height][width]
     int64_t *labels; // [count]
+    size_t whole;    // images that the set has where it is whole; 0 where that is not known
     char **names;    // [count] "cat/1.png" for images:DIR; NULL where images have no names
 } image_set;
 

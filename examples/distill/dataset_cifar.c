@@ -5,7 +5,12 @@
 
 #include <string.h>
 
-enum { CIFAR_SIDE = 32, CIFAR_BYTES = 3 * CIFAR_SIDE * CIFAR_SIDE, MAX_LABEL_BYTES = 2 };
+enum {
+    CIFAR_SIDE = 32,
+    CIFAR_BYTES = 3 * CIFAR_SIDE * CIFAR_SIDE,
+    MAX_LABEL_BYTES = 2,
+    COARSE_CLASSES = 20 // of CIFAR-100's first label, which is not used
+};
 
 static bool append_record(image_set *set, const uint8_t *record, cifar_layout layout,
                           const char *path, size_t place, error_line *e) {
@@ -14,6 +19,9 @@ static bool append_record(image_set *set, const uint8_t *record, cifar_layout la
         return error_set(
             e, "%s: label %d of record %zu is out of range 0 to %d; is it the %s file?", path,
             label, place, layout.classes - 1, layout.classes == 10 ? "cifar10" : "cifar100");
+    if (layout.label_bytes == 2 && record[0] >= COARSE_CLASSES)
+        return error_set(e, "%s: the coarse label %d of record %zu is out of range 0 to %d", path,
+                         record[0], place, COARSE_CLASSES - 1);
     if (!image_set_grow(set, 1, e)) return false;
     memcpy(set->pixels + set->count * CIFAR_BYTES, record + layout.label_bytes, CIFAR_BYTES);
     set->labels[set->count++] = label;

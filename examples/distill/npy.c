@@ -58,6 +58,8 @@ static const char *parse_dictionary(npy_matrix *m, const char *text) {
     const char *shape = strstr(text, "'shape':");
     if (!type || !order || !shape) return "its header does not name descr, fortran_order and shape";
     m->half = strncmp(type, "'descr': '<f2'", 14) == 0;
+    if (strncmp(type, "'descr': '>f", 12) == 0)
+        return "its numbers are big-endian; save it with astype('<f4')";
     if (!m->half && strncmp(type, "'descr': '<f4'", 14) != 0)
         return "its numbers are neither float32 nor float16";
     if (strncmp(order, "'fortran_order': False", 22) != 0)

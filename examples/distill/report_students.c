@@ -74,7 +74,7 @@ static bool shares_of_series(const run_set *set, int which, statistic loss[PARTS
         term_shares shares;
         if (!t || !criterion_needs_teacher(&r->facts.loss)) continue;
         if (!term_shares_of(&r->facts.loss, &r->logits, &t->logits, r->facts.labels, &shares, e))
-            return false;
+            return error_prefix(e, r->path);
         for (int i = 0; i < PARTS; i++) {
             statistic_add(&loss[i], shares.loss[parts[i]]);
             statistic_add(&largest[i], shares.largest[parts[i]]);
@@ -145,7 +145,7 @@ static bool write_terms_by_k(FILE *out, const run_set *set, int which, error_lin
     const int count = choose_k(r->facts.classes, k);
     if (count == 0) return true;
     if (!terms_by_k(temperature, &r->logits, &t->logits, r->facts.labels, k, count, terms, e))
-        return false;
+        return error_prefix(e, r->path);
     svg_line lines[3];
     for (int line = 0; line < 3; line++) {
         for (int i = 0; i < count; i++) {

@@ -14,7 +14,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "the data of the format is little-endian");
 
 // The format's own bound on the header.
-#define MAX_HEADER 100000000U
+#define MAX_HEADER  100000000U
+#define MAX_TENSORS 65536U
 
 typedef enum { OWNED_FILE, OWNED_ENTRIES, OWNED_NOTES, OWNED_JSON } owned_part;
 
@@ -147,6 +148,8 @@ static bool parse_header(safetensors *s, const char *path, const char *header, c
         return error_set(e, "%s is not a safetensors file: its header is not a JSON object", path);
     const cJSON *metadata = cJSON_GetObjectItemCaseSensitive(json, "__metadata__");
     const size_t tensors = (size_t)cJSON_GetArraySize(json);
+    if (tensors > MAX_TENSORS) // each name is held against all others
+        return error_set(e, "%s holds %zu tensors, more than any model has", path, tensors);
     s->entries = s->owned[OWNED_ENTRIES] = calloc(tensors + 1, sizeof *s->entries);
     safetensors_note *notes = s->owned[OWNED_NOTES] =
         calloc((size_t)cJSON_GetArraySize(metadata) + 1, sizeof *notes);

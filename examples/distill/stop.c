@@ -13,9 +13,14 @@ static void request(int signal_number) {
 void stop_on_signals(void) {
     // SA_RESETHAND: the second signal has its usual effect.
     struct sigaction action = {.sa_handler = request, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct sigaction before;
+        // Who started the program may have had it ignore a signal: nohup does, and a shell's & in a script.
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    }
 }
 
 bool stop_requested(void) {

@@ -25,8 +25,18 @@ bool plan_files(run_files *f, const char *stem, error_line *e) {
            name_file(f->config, stem, ".config.json", e);
 }
 
+// CIFAR's files end anywhere: one that was cut between two records looks like a small set.
+static void tell_incomplete(const settings *s, const char *part, const image_set *set) {
+    if (!s->quiet && !s->limit && set->count && set->whole && set->count != set->whole)
+        fprintf(stderr, "%s has %zu %s images, where the whole set has %zu\n", s->data, set->count,
+                part, set->whole);
+}
+
 bool plan_data(const settings *s, unsigned parts, dataset *d, error_line *e) {
-    return dataset_open(d, s->data, parts, (size_t)s->limit, s->image_size, e);
+    if (!dataset_open(d, s->data, parts, (size_t)s->limit, s->image_size, e)) return false;
+    tell_incomplete(s, "training", &d->train);
+    tell_incomplete(s, "test", &d->test);
+    return true;
 }
 
 bool plan_test_teacher(model *teacher, const dataset *d, int batch, const char *npy,

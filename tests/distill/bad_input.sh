@@ -34,6 +34,7 @@ copy gz && gzip "$copy/t10k-images-idx3-ubyte" && truncate -s -5 "$copy/t10k-ima
 copy crc && gzip "$copy/t10k-images-idx3-ubyte" && put "$copy/t10k-images-idx3-ubyte.gz" -8 '\0001\0002\0003\0004'
 mkdir "$folder/cifar" && head -c 5000 /dev/zero > "$folder/cifar/test.bin"
 mkdir "$folder/cifar-label" && head -c 3074 /dev/zero | tr '\0' '\144' > "$folder/cifar-label/test.bin"
+mkdir "$folder/cifar-coarse" && head -c 3074 /dev/zero | tr '\0' '\024' > "$folder/cifar-coarse/test.bin"
 mkdir "$folder/cifar-empty" && : > "$folder/cifar-empty/test.bin"
 for name in nan infinite half empty zip; do cp "$weights" "$folder/$name.safetensors"; done
 put "$folder/nan.safetensors" -4 '\0000\0000\0300\0177'
@@ -70,6 +71,7 @@ is damaged: incorrect data check|$(evaluate "$weights" "fashion-mnist:$folder/cr
 Not a directory|$(evaluate "$weights" "fashion-mnist:$folder/file")
 1926 of 3074 bytes of a record|$(evaluate "$weights" "cifar100:$folder/cifar")
 label 100 of record 0 is out of range|$(evaluate "$weights" "cifar100:$folder/cifar-label")
+the coarse label 20 of record 0 is out of range 0 to 19|$(evaluate "$weights" "cifar100:$folder/cifar-coarse")
 is empty|$(evaluate "$weights" "cifar100:$folder/cifar-empty")
 tensor fc.bias holds nan at element 9|$(evaluate "$folder/nan.safetensors")
 holds -inf|$(evaluate "$folder/infinite.safetensors")
@@ -118,7 +120,8 @@ if $as "$folder/program" --version > "$folder/said" 2>&1; then
     cp "$weights" "$folder/locked/w.safetensors"
     cp "$weights" "$folder/secret.safetensors"
     copy unreadable
-    chmod 000 "$folder/locked" "$folder/secret.safetensors" "$copy"
+    mkdir -p "$folder/images/train/cat" "$folder/images/test/cat"
+    chmod 000 "$folder/locked" "$folder/secret.safetensors" "$copy" "$folder/images/train/cat"
     {
         printf '#!/bin/sh\nexec %s %s "$@"\n' "$as" "$folder/program"
     } > "$folder/as-nobody"
@@ -132,12 +135,13 @@ if $as "$folder/program" --version > "$folder/said" 2>&1; then
 secret.safetensors cannot be opened: Permission denied|$(evaluate "$folder/secret.safetensors")
 locked/w.safetensors cannot be opened: Permission denied|$(evaluate "$folder/locked/w.safetensors")
 t10k-images-idx3-ubyte: Permission denied|$(evaluate "$weights" "fashion-mnist:$folder/unreadable")
+images/train/cat cannot be read: Permission denied|data --data images:$folder/images
 cannot be written: Permission denied|$(train "$folder/locked/x.safetensors")
 END
     program=$mine
-    chmod 755 "$folder/locked" "$copy"
+    chmod 755 "$folder/locked" "$copy" "$folder/images/train/cat"
 else
-    echo "skipped: unreadable files; nobody cannot run a program in $folder"
+    skip "unreadable files; nobody cannot run a program in $folder"
 fi
 
 # --- A full disk ---------------------------------------------------------------------------------
@@ -168,7 +172,7 @@ if mount -t tmpfs -o size=4k gdkd-test "$full" 2> "$folder/said"; then
     expect 1 'l.npy cannot be written: No space left on device' $(evaluate "$weights") --logits "$full/l.npy"
     check 'no half logits' test -z "$(ls "$full")"
 else
-    echo "skipped: a full disk; a tmpfs cannot be mounted here: $(cat "$folder/said")"
+    skip "a full disk; a tmpfs cannot be mounted here: $(cat "$folder/said")"
 fi
 
 summary

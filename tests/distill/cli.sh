@@ -219,6 +219,10 @@ mkdir "$folder/cifar"
 for part in train test; do head -c 12296 /dev/zero > "$folder/cifar/$part.bin"; done # 4 images
 seq 100 > "$folder/cifar/fine_label_names.txt"
 check 'classes with names' "$program" train --data "cifar100:$folder/cifar" --model resnet8 --epochs 1 --out "$folder/c100.safetensors"
+"$program" data --data "cifar100:$folder/cifar" > "$folder/result" 2> "$folder/err"
+check 'a set that is not whole is told' grep -qx "cifar100:$folder/cifar has 4 test images, where the whole set has 10000" "$folder/err"
+"$program" data --data "cifar100:$folder/cifar" --limit 2 > "$folder/result" 2> "$folder/err"
+check 'a limit is nothing to tell' test ! -s "$folder/err"
 check 'images of a size of their own' "$program" train --config "$folder/c100.config.json" --quiet --out "$folder/c101.safetensors"
 check 'so it is with compare' "$program" compare --config "$folder/logits/config.json" --quiet --out-dir "$folder/logits2"
 check 'the same students' cmp "$folder/logits/kd-seed1.safetensors" "$folder/logits2/kd-seed1.safetensors"
@@ -293,8 +297,8 @@ check 'and leaves them alone' cmp "$folder/a.config.json" "$folder/keep.config.j
 
 # --- Ctrl-C --------------------------------------------------------------------------------------
 
-# A background process of a script ignores SIGINT unless it catches it itself, as this program does.
-"$program" train --data "$data" --model resnet8 --epochs 10000 --out "$folder/c.safetensors" > "$folder/out" 2> "$folder/err" &
+# A background process of a script ignores SIGINT, and this program leaves that so; a user's does not.
+env --default-signal=INT "$program" train --data "$data" --model resnet8 --epochs 10000 --out "$folder/c.safetensors" > "$folder/out" 2> "$folder/err" &
 child=$!
 tries=0
 while [ ! -s "$folder/c.csv" ] && [ $tries -lt 300 ]; do
@@ -307,6 +311,18 @@ status=$?
 check 'status 130 after Ctrl-C' test $status = 130
 check 'a line that says where the weights are' grep -q "interrupted in epoch .*c.safetensors; .*--resume" "$folder/err"
 check 'weights that can be used' "$program" eval --data "$data" --model resnet8 --weights "$folder/c.safetensors"
+# Who had it ignore a signal, as nohup and a script's & do, is not overruled.
+(trap '' HUP INT; exec "$program" train --data "$data" --model resnet8 --epochs 10000 --resume --out "$folder/c.safetensors") \
+    > "$folder/out" 2> "$folder/err" &
+child=$!
+sleep 0.5
+kill -INT $child
+kill -HUP $child
+sleep 0.5
+check 'signals that are ignored stay so' kill -0 $child
+kill -TERM $child
+wait $child
+check 'status 130 after SIGTERM' test $? = 130
 check 'no temporary file' test -z "$(find "$folder" -name '*.part*')"
 
 summary

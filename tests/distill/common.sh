@@ -7,11 +7,18 @@ folder=$(mktemp -d) || exit 2
 trap 'rm -rf "$folder"' EXIT
 passed=0
 failed=0
+skipped=0
 
 pass() { passed=$((passed + 1)); }
 fail() {
     failed=$((failed + 1))
     echo "FAILED: $1" >&2
+}
+
+# skip WHAT: what cannot be tried on this machine.
+skip() {
+    skipped=$((skipped + 1))
+    echo "skipped: $1"
 }
 
 # expect STATUS WORDS COMMAND...: its exit status, and that stderr is one line with these words.
@@ -40,7 +47,7 @@ check() {
 
 # The last line.
 summary() {
-    echo "$passed passed, $failed failed"
+    echo "$passed passed, $failed failed$([ "$skipped" = 0 ] || echo ", $skipped parts skipped")"
     [ "$failed" = 0 ]
 }
 

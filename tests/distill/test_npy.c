@@ -74,6 +74,7 @@ static const struct {
 } refused[] = {
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 23, "do not hold 2 x 3"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", 24, "do not hold 2 x 2"},
+    {"{'descr': '>f4', 'fortran_order': False, 'shape': (1, 3), }", 12, "big-endian; save it with"},
     {"{'descr': '<f8', 'fortran_order': False, 'shape': (1, 3), }", 24, "neither float32 nor"},
     {"{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", 24, "column by column"},
     {"{'descr': '<f4', 'fortran_order': False, 'shape': (6,), }", 24, "two dimensions"},

@@ -501,7 +501,7 @@ START_TEST(a_failure_leaves_the_old_page) {
     f.loss.temperature = 1e40;
     write_run("c", f, 6, EPOCHS);
     ck_assert(!report_runs(paths, 1, test_path("report.html"), &e));
-    ASSERT_SAYS(e, "libgdkd");
+    ASSERT_SAYS(e, "c.run.json: libgdkd refuses");
     text = read_text("report.html", &size);
     ck_assert_str_eq(text, "old");
     free(text);

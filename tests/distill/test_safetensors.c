@@ -135,6 +135,22 @@ START_TEST(damaged_headers_are_refused) {
 }
 END_TEST
 
+// A name each, and every name is held against all others: a header of the allowed size would take hours.
+START_TEST(more_tensors_than_any_model_has) {
+    enum { MANY = 65537, ENTRY = 64 };
+    char *header = malloc((size_t)MANY * ENTRY), *at = header;
+    ck_assert_ptr_nonnull(header);
+    for (int i = 0; i < MANY; i++)
+        at +=
+            snprintf(at, ENTRY, "%c\"%d\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}",
+                     i ? ',' : '{', i);
+    strcpy(at, "}");
+    write_file(header, "", 0);
+    free(header);
+    refuses("holds 65537 tensors");
+}
+END_TEST
+
 START_TEST(other_files_are_refused) {
     static const char zip[] = "PK\3\4 this is a zip file, is it not";
     test_write("x.safetensors", zip, sizeof zip);
@@ -247,6 +263,7 @@ int main(void) {
     tcase_add_test(format, writing_gives_the_same_bytes);
     tcase_add_test(format, every_cut_is_refused);
     tcase_add_test(format, damaged_headers_are_refused);
+    tcase_add_test(format, more_tensors_than_any_model_has);
     tcase_add_test(format, other_files_are_refused);
     tcase_add_test(weights, weights_come_back_bit_for_bit);
     tcase_add_test(weights, the_wrong_model_is_named);
