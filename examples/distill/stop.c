@@ -10,17 +10,20 @@ static void request(int signal_number) {
     requested = 1;
 }
 
+// Not where the caller has it ignored: nohup and a script's background jobs are to go on.
+static void listen_for(int signal_number, int flags) {
+    struct sigaction old, action = {.sa_handler = request, .sa_flags = flags | SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    if (sigaction(signal_number, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+        sigaction(signal_number, &action, NULL);
+}
+
 void stop_on_signals(void) {
     // SA_RESETHAND: the second signal has its usual effect.
-    struct sigaction action = {.sa_handler = request, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        struct sigaction before;
-        // Who started the program may have had it ignore a signal: nohup does, and a shell's & in a script.
-        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-            sigaction(signals[i], &action, NULL);
-    }
+    listen_for(SIGINT, (int)SA_RESETHAND);
+    listen_for(SIGTERM, (int)SA_RESETHAND);
+    // A terminal that closes says so twice, by its shell and by the kernel: no second request.
+    listen_for(SIGHUP, 0);
 }
 
 bool stop_requested(void) {

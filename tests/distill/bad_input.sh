@@ -1,7 +1,7 @@
 #!/bin/sh
 # bad_input.sh PROGRAM: files that cannot be used and places that cannot be written to. Each gets one line and
 # status 1; nothing is left behind. test_damage.c has the cuts and flipped bits of every format; this is the program
-# as a whole. Prints "N passed, M failed".
+# as a whole. Prints "N passed, M failed", and how many parts were skipped.
 # shellcheck source=tests/distill/common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -114,14 +114,14 @@ if [ "$(id -u)" = 0 ]; then
 fi
 cp "$program" "$folder/program"
 # shellcheck disable=SC2086 # the words of a command
-if $as "$folder/program" --version > "$folder/said" 2>&1; then
+if $as "$folder/program" data --data "$data" > "$folder/said" 2>&1; then
     mkdir "$folder/locked" "$folder/open"
     chmod 777 "$folder/open"
     cp "$weights" "$folder/locked/w.safetensors"
     cp "$weights" "$folder/secret.safetensors"
+    mkdir -p "$folder/pictures/train/red" "$folder/pictures/test/red"
     copy unreadable
-    mkdir -p "$folder/images/train/cat" "$folder/images/test/cat"
-    chmod 000 "$folder/locked" "$folder/secret.safetensors" "$copy" "$folder/images/train/cat"
+    chmod 000 "$folder/locked" "$folder/secret.safetensors" "$folder/pictures/train/red" "$copy"
     {
         printf '#!/bin/sh\nexec %s %s "$@"\n' "$as" "$folder/program"
     } > "$folder/as-nobody"
@@ -135,13 +135,13 @@ if $as "$folder/program" --version > "$folder/said" 2>&1; then
 secret.safetensors cannot be opened: Permission denied|$(evaluate "$folder/secret.safetensors")
 locked/w.safetensors cannot be opened: Permission denied|$(evaluate "$folder/locked/w.safetensors")
 t10k-images-idx3-ubyte: Permission denied|$(evaluate "$weights" "fashion-mnist:$folder/unreadable")
-images/train/cat cannot be read: Permission denied|data --data images:$folder/images
+pictures/train/red cannot be read: Permission denied|$(evaluate "$weights" "images:$folder/pictures")
 cannot be written: Permission denied|$(train "$folder/locked/x.safetensors")
 END
     program=$mine
-    chmod 755 "$folder/locked" "$copy" "$folder/images/train/cat"
+    chmod 755 "$folder/locked" "$folder/pictures/train/red" "$copy"
 else
-    skip "unreadable files; nobody cannot run a program in $folder"
+    skip "unreadable files; nobody cannot run a program and read in $folder"
 fi
 
 # --- A full disk ---------------------------------------------------------------------------------

@@ -14,11 +14,14 @@ fail() {
     failed=$((failed + 1))
     echo "FAILED: $1" >&2
 }
-
-# skip WHAT: what cannot be tried on this machine.
+# skip PART: what cannot be tried here; with GDKD_TEST_NO_SKIP=1 a failure.
 skip() {
-    skipped=$((skipped + 1))
-    echo "skipped: $1"
+    if [ "${GDKD_TEST_NO_SKIP:-}" = 1 ]; then
+        fail "skipped: $1"
+    else
+        skipped=$((skipped + 1))
+        echo "skipped: $1"
+    fi
 }
 
 # expect STATUS WORDS COMMAND...: its exit status, and that stderr is one line with these words.
@@ -47,7 +50,8 @@ check() {
 
 # The last line.
 summary() {
-    echo "$passed passed, $failed failed$([ "$skipped" = 0 ] || echo ", $skipped parts skipped")"
+    [ "$skipped" = 0 ] && parts='' || parts=", $skipped skipped"
+    echo "$passed passed, $failed failed$parts"
     [ "$failed" = 0 ]
 }
 

@@ -380,6 +380,21 @@ START_TEST(folders_that_do_not_fit_are_refused) {
 }
 END_TEST
 
+// Root may read everything: then as nobody, who is to get as far as the folder.
+START_TEST(unreadable_folders_are_refused) {
+    enum { NOBODY = 65534 };
+    const bool root = geteuid() == 0;
+    make_animals();
+    ck_assert_int_eq(chmod(test_folder, 0755), 0);
+    ck_assert_int_eq(chmod(test_path("train"), 0755), 0);
+    ck_assert_int_eq(chmod(test_path("train/cat"), 0), 0);
+    if (root) ck_assert_int_eq(seteuid(NOBODY), 0);
+    refuses_animals("/train/cat cannot be read: Permission denied");
+    if (root) ck_assert_int_eq(seteuid(0), 0);
+    chmod(test_path("train/cat"), 0777);
+}
+END_TEST
+
 START_TEST(the_first_bad_file_is_named) {
     make_animals();
     test_write("train/cat/10.png", "x", 1);
@@ -419,6 +434,7 @@ int main(void) {
     tcase_add_test(folders, a_limit_takes_of_every_class);
     tcase_add_test(folders, other_images_are_another_data_set);
     tcase_add_test(folders, folders_that_do_not_fit_are_refused);
+    tcase_add_test(folders, unreadable_folders_are_refused);
     tcase_add_test(folders, the_first_bad_file_is_named);
     tcase_add_test(folders, image_size_is_for_images_alone);
     suite_add_tcase(suite, sizes);

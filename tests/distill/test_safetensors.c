@@ -135,19 +135,30 @@ START_TEST(damaged_headers_are_refused) {
 }
 END_TEST
 
-// A name each, and every name is held against all others: a header of the allowed size would take hours.
-START_TEST(more_tensors_than_any_model_has) {
-    enum { MANY = 65537, ENTRY = 64 };
-    char *header = malloc((size_t)MANY * ENTRY), *at = header;
+// Empty tensors a0, a1 ...; the names begin anew when there are no more.
+static void write_many(int tensors, int names) {
+    enum { ROOM = 64 };
+    char *header = malloc((size_t)tensors * ROOM + 2), *at = header;
     ck_assert_ptr_nonnull(header);
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < tensors; i++)
         at +=
-            snprintf(at, ENTRY, "%c\"%d\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}",
-                     i ? ',' : '{', i);
-    strcpy(at, "}");
+            snprintf(at, ROOM, "%c\"a%d\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}",
+                     i ? ',' : '{', i % names);
+    memcpy(at, "}", 2);
     write_file(header, "", 0);
     free(header);
-    refuses("holds 65537 tensors");
+}
+
+// To compare each name with each would take minutes: then the time limit ends the test.
+START_TEST(many_names_take_no_time) {
+    enum { MANY = 200000 };
+    safetensors s;
+    write_many(MANY, MANY);
+    ck_assert_msg(safetensors_read(&s, test_path("x.safetensors"), &e), "%s", e.text);
+    ck_assert_uint_eq(s.count, MANY);
+    safetensors_free(&s);
+    write_many(MANY, MANY - 1);
+    refuses("tensor a0 stands twice");
 }
 END_TEST
 
@@ -263,7 +274,7 @@ int main(void) {
     tcase_add_test(format, writing_gives_the_same_bytes);
     tcase_add_test(format, every_cut_is_refused);
     tcase_add_test(format, damaged_headers_are_refused);
-    tcase_add_test(format, more_tensors_than_any_model_has);
+    tcase_add_test(format, many_names_take_no_time);
     tcase_add_test(format, other_files_are_refused);
     tcase_add_test(weights, weights_come_back_bit_for_bit);
     tcase_add_test(weights, the_wrong_model_is_named);

@@ -29,6 +29,7 @@ static inline outcome test_process(test_piece *piece, const void *argument) {
     if (child == 0) {
         error_line e = {0};
         dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+        signal(SIGINT, SIG_DFL); // ignored where the tests run in the background
         stop_on_signals();
         const bool fine = piece(argument, &e);
         const ssize_t sent = write(ends[1], e.text, strlen(e.text));
