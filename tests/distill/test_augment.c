@@ -14,7 +14,7 @@ static dataset make_data(void) {
     dataset d = {.classes = 10,
                  .mean = {0.5F, 0.25F, 0.75F},
                  .deviation = {0.2F, 0.5F, 0.25F},
-                 .train = {CHANNELS, HEIGHT, WIDTH, COUNT, NULL, NULL, NULL}};
+                 .train = {.channels = CHANNELS, .height = HEIGHT, .width = WIDTH, .count = COUNT}};
     d.train.pixels = malloc(COUNT * SIZE);
     d.train.labels = malloc(COUNT * sizeof(int64_t));
     for (int i = 0; i < COUNT * SIZE; i++) d.train.pixels[i] = (uint8_t)(37 * i + i / 11);
