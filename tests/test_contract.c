@@ -103,28 +103,39 @@ START_TEST(tables_of_absent_groups) {
 }
 END_TEST
 
-// 1 + 2^-8 + 2^-31 is nearer to bfloat16's 1 + 2^-7 than to 1; by way of the nearest float it would be a tie.
+// Beside a tie of the 16-bit type, by less than a float tells: by way of the nearest float they would be ties, and go to
+// the even one.
 START_TEST(rounded_once) {
-    const uint16_t logits[2] = {0, 0};
-    uint16_t gradient[2] = {0, 0x3F80};
-    const int64_t target = 0;
-    gdkd_config config;
-    gdkd_batch batch;
-    gdkd_result result;
-    gdkd_config_ce(&config, sizeof config, 0);
-    gdkd_batch_init(&batch, sizeof batch);
-    gdkd_result_init(&result, sizeof result);
-    batch.outer = batch.inner = 1;
-    batch.classes = 2;
-    batch.student_dtype = GDKD_BF16;
-    batch.student = logits;
-    batch.target = &target;
-    result.grad = gradient;
-    result.accumulate = 1;
-    result.grad_scale = 0x1p-7 + 0x1p-30; // the gradient is half of that
-    ck_assert_int_eq(gdkd_loss(&config, &batch, &result, NULL, 0), GDKD_OK);
-    ck_assert_int_eq(gradient[1], 0x3F81);
-    ck_assert_int_eq(gradient[0], 0xBB80); // -(2^-8 + 2^-31)
+    static const struct {
+        int32_t dtype;
+        uint16_t one, before,
+            after; // the gradient buffer's second element: before, and with `added`
+        double added;
+    } cases[] = {{GDKD_BF16, 0x3F80, 0x3F80, 0x3F81, 0x1p-8 + 0x1p-31},
+                 {GDKD_BF16, 0x3F80, 0x3F81, 0x3F81, 0x1p-8 - 0x1p-31},
+                 {GDKD_F16, 0x3C00, 0x3C00, 0x3C01, 0x1p-11 + 0x1p-34},
+                 {GDKD_F16, 0x3C00, 0x3C01, 0x3C01, 0x1p-11 - 0x1p-34}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; ++i) {
+        const uint16_t logits[2] = {cases[i].one, cases[i].one};
+        uint16_t gradient[2] = {0, cases[i].before};
+        const int64_t target = 0;
+        gdkd_config config;
+        gdkd_batch batch;
+        gdkd_result result;
+        gdkd_config_ce(&config, sizeof config, 0);
+        gdkd_batch_init(&batch, sizeof batch);
+        gdkd_result_init(&result, sizeof result);
+        batch.outer = batch.inner = 1;
+        batch.classes = 2;
+        batch.student_dtype = cases[i].dtype;
+        batch.student = logits;
+        batch.target = &target;
+        result.grad = gradient;
+        result.accumulate = 1;
+        result.grad_scale = 2 * cases[i].added; // softmax is 1/2
+        ck_assert_int_eq(gdkd_loss(&config, &batch, &result, NULL, 0), GDKD_OK);
+        ck_assert_int_eq(gradient[1], cases[i].after);
+    }
 }
 END_TEST
 

@@ -29,8 +29,8 @@ typedef struct {
 
 typedef struct {
     char name[64]; // "cifar100"; of images:DIR, the folder's
-    char detail
-        [64]; // what tells it from others of its name: a checksum of what was read, and the size of images:DIR
+    // What tells it from others of its name: a checksum of what was read, and the size of images:DIR.
+    char detail[64];
     int classes;
     char **class_names;       // [classes], or NULL where they are not known
     float mean[MAX_CHANNELS]; // of the training set's pixels, scaled to 0..1

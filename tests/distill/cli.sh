@@ -297,14 +297,17 @@ check 'and leaves them alone' cmp "$folder/a.config.json" "$folder/keep.config.j
 
 # --- Ctrl-C --------------------------------------------------------------------------------------
 
+epoch_done() { # CSV: of a run in the background; then it listens to signals
+    tries=0
+    while [ ! -s "$1" ] && [ $tries -lt 300 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+}
 # A background process of a script ignores SIGINT, and this program leaves that so; a user's does not.
 env --default-signal=INT "$program" train --data "$data" --model resnet8 --epochs 10000 --out "$folder/c.safetensors" > "$folder/out" 2> "$folder/err" &
 child=$!
-tries=0
-while [ ! -s "$folder/c.csv" ] && [ $tries -lt 300 ]; do
-    sleep 0.1
-    tries=$((tries + 1))
-done
+epoch_done "$folder/c.csv"
 kill -INT $child
 wait $child
 status=$?
@@ -312,10 +315,10 @@ check 'status 130 after Ctrl-C' test $status = 130
 check 'a line that says where the weights are' grep -q "interrupted in epoch .*c.safetensors; .*--resume" "$folder/err"
 check 'weights that can be used' "$program" eval --data "$data" --model resnet8 --weights "$folder/c.safetensors"
 # Who had it ignore a signal, as nohup and a script's & do, is not overruled.
-(trap '' HUP INT; exec "$program" train --data "$data" --model resnet8 --epochs 10000 --resume --out "$folder/c.safetensors") \
+(trap '' HUP INT; exec "$program" train --data "$data" --model resnet8 --epochs 10000 --out "$folder/i.safetensors") \
     > "$folder/out" 2> "$folder/err" &
 child=$!
-sleep 0.5
+epoch_done "$folder/i.csv"
 kill -INT $child
 kill -HUP $child
 sleep 0.5

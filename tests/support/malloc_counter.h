@@ -22,8 +22,8 @@
 #    define OWN_MALLOC 1
 #endif
 
-#define MAY_BE_UNUSED                                                                              \
-    __attribute__((unused)) // by a test that looks at one of them, or where OWN_MALLOC is 0
+// By a test that looks at one of them alone, or where OWN_MALLOC is 0.
+#define MAY_BE_UNUSED __attribute__((unused))
 static atomic_long allocated MAY_BE_UNUSED; // calls
 static atomic_long freed MAY_BE_UNUSED;
 static atomic_long bytes_asked MAY_BE_UNUSED;
