@@ -225,13 +225,16 @@ def compare_saved(name, build, folder, images):
            logits_distance(torch.from_numpy(np.load(logits)), evaluate(net.double(), images.double())))
 
 
-def torch_step(net, images, labels, rate):
-    """The tensors that step.c writes, under the same names."""
+def torch_step(net, images, labels, rate, momenta=None):
+    """The tensors that step.c writes, under the same names. The momentum before the step is 0, or given by name."""
     global nearest_to_kink
     found = {"before": evaluate(net, images)}
     nearest_to_kink = float("inf")  # of the pass that gradients come from
     net.train()
     optimizer = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4)
+    for name, parameter in net.named_parameters():
+        if momenta:
+            optimizer.state[parameter]["momentum_buffer"] = momenta[name].clone()
     logits = net(images)
     loss = functional.cross_entropy(logits, labels)
     loss.backward()
