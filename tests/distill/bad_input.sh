@@ -1,6 +1,6 @@
 #!/bin/sh
 # bad_input.sh PROGRAM: files that cannot be used and places that cannot be written to. Each gets one line and
-# status 1; nothing is left behind. test_damage.c has the cuts and flipped bits of every format; this is the program
+# status 1; nothing is left behind. test_damage.c has the cuts and flipped bits of the formats; this is the program
 # as a whole. Prints "N passed, M failed", and how many parts were skipped.
 # shellcheck source=tests/distill/common.sh
 . "$(dirname "$0")/common.sh"
@@ -171,6 +171,32 @@ if mount -t tmpfs -o size=4k gdkd-test "$full" 2> "$folder/said"; then
     # shellcheck disable=SC2046 # the words of a command
     expect 1 'l.npy cannot be written: No space left on device' $(evaluate "$weights") --logits "$full/l.npy"
     check 'no half logits' test -z "$(ls "$full")"
+
+    # A comparison writes its configuration, the teacher's logits, each student's files and the page, in this order.
+    comparison() {
+        printf '%s ' compare --data "$data" --limit 40 --model resnet8 --teacher-model resnet8 --teacher "$weights" \
+            --losses ce,kd --seeds 1 --epochs 1 --quiet --out-dir "$1"
+    }
+    # shellcheck disable=SC2046 # the words of a command
+    check 'a comparison with room' "$program" $(comparison "$folder/compared")
+    size=$(du -sk "$folder/compared" | cut -f 1)
+    for room in 4 8 100 $((size / 2)) $((size - 100)) $((size - 12)); do
+        mount -o "remount,size=${room}k" "$full"
+        # shellcheck disable=SC2046 # the words of a command
+        expect 1 'No space left on device' $(comparison "$full/c")
+        check "$room KiB: no half file of a comparison" test -z "$(find "$full" -name '*.part*')"
+        mount -o remount,size=20m "$full"
+        # shellcheck disable=SC2046 # the words of a command
+        check "$room KiB: the comparison goes on" "$program" $(comparison "$full/c") --resume
+        for name in ce-seed1.safetensors kd-seed1.safetensors ce-seed1.logits.npy; do
+            check "$room KiB: the same $name" cmp "$folder/compared/$name" "$full/c/$name"
+        done
+        check "$room KiB: a page" grep -q '</html>' "$full/c/report.html"
+        rm -r "$full/c"
+    done
+    mount -o remount,size=8k "$full"
+    expect 1 'r.html cannot be written: No space left on device' report "$folder/compared" --out "$full/r.html"
+    check 'no half page' test -z "$(ls "$full")"
 else
     skip "a full disk; a tmpfs cannot be mounted here: $(cat "$folder/said")"
 fi

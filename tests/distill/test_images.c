@@ -178,19 +178,21 @@ static void refuses_file(const char *name, const char *words) {
     decoded_image_free(&image);
 }
 
-// At every length. Only what follows the pixels may be missing from a PNG: its checksums have
-// vouched for them.
-static void cut(const char *name, size_t harmless) {
+// "a.png" or "a.jpg", both of which are made; its size.
+static size_t whole_file(const char *name, char bytes[8192]) {
     uint8_t rgb[W * H * RGB];
-    unsigned char bytes[8192];
-    decoded_image image = {0};
     fill_slope(rgb);
     write_png("a.png", PNG_FORMAT_RGB, rgb);
     write_jpeg("a.jpg", TJPF_RGB, TJSAMP_420, rgb);
-    FILE *file = fopen(test_path(name), "rb");
-    ck_assert_ptr_nonnull(file);
-    const size_t size = fread(bytes, 1, sizeof bytes, file);
-    fclose(file);
+    return test_read(name, bytes, 8192);
+}
+
+// At every length. Only what follows the pixels may be missing from a PNG: its checksums have
+// vouched for them.
+static void cut(const char *name, size_t harmless) {
+    char bytes[8192];
+    decoded_image image = {0};
+    const size_t size = whole_file(name, bytes);
     for (size_t length = 0; length < size - harmless; length++) {
         test_write(name, bytes, length);
         ck_assert_msg(!image_file_read(&image, test_path(name), &e), "%s of %zu bytes is read",
@@ -205,6 +207,38 @@ START_TEST(cut_files_are_refused) {
     enum { IEND_CHUNK = 12, IDAT_CRC = 4 };
     cut("a.png", IEND_CHUNK + IDAT_CRC);
     cut("a.jpg", 0);
+}
+END_TEST
+
+// A bit of every byte in turn. What is read in spite of it has the pixels that it says (the sanitizers watch), and those
+// of a PNG are the same as before.
+START_TEST(flipped_bits_do_no_harm) {
+    char bytes[8192];
+    uint8_t slope[W * H * RGB];
+    const char *name = _i % 2 ? "a.jpg" : "a.png";
+    const size_t size = whole_file(name, bytes);
+    size_t refused = 0;
+    fill_slope(slope);
+    for (size_t at = 0; at < size; at++) {
+        decoded_image image = {0};
+        const char bit = (char)(1 << (at + (size_t)_i) % 8);
+        bytes[at] = (char)(bytes[at] ^ bit);
+        test_write(name, bytes, size);
+        if (!image_file_read(&image, test_path(name), &e)) {
+            ASSERT_SAYS(e, name);
+            ck_assert_ptr_null(strchr(e.text, '\n'));
+            refused++;
+        } else {
+            uint8_t *copy = malloc((size_t)image.width * (size_t)image.height * RGB);
+            ck_assert_ptr_nonnull(copy);
+            memcpy(copy, image.rgb, (size_t)image.width * (size_t)image.height * RGB);
+            if (_i % 2 == 0) ck_assert_mem_eq(copy, slope, sizeof slope);
+            free(copy);
+        }
+        decoded_image_free(&image);
+        bytes[at] = (char)(bytes[at] ^ bit);
+    }
+    ck_assert_uint_gt(refused, 0);
 }
 END_TEST
 
@@ -426,6 +460,7 @@ int main(void) {
     tcase_add_test(files, sixteen_bits_become_eight);
     tcase_add_test(files, jpeg_is_read);
     tcase_add_test(files, cut_files_are_refused);
+    tcase_add_loop_test(files, flipped_bits_do_no_harm, 0, 16);
     tcase_add_test(files, damaged_png_is_refused);
     tcase_add_test(files, wrong_files_are_refused);
     tcase_add_checked_fixture(folders, setup, test_folder_remove);
