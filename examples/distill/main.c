@@ -36,8 +36,8 @@ static const command commands[] = {
      "images per second of training on made-up images, and where the time goes",
      "--model resnet20 --batch 64 --threads 2"},
     {"report", COMMAND_REPORT, command_report,
-     "a page about finished runs: curves, classes, the teacher's distribution; DIR... has them",
-     "results"},
+     "a page about the runs in folders, or about single ones (NAME.run.json)",
+     "results\n  gdkd-distill report a b/student.run.json --out both.html"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -79,6 +79,8 @@ const option settings_options[] = {
              "they do not fit, for those of the first epochs; 0: none; the results are the same to the bit"},
     {.name = "loss", .kind = OPTION_CHOICE, .commands = COMMAND_DISTILL, .required = COMMAND_DISTILL,
      .offset = AT(loss.kind), .value = "NAME", .choices = loss_names, .help = "what the student learns from"},
+    {.name = "loss", .kind = OPTION_CHOICE, .commands = COMMAND_SPEED, .offset = AT(loss.kind), .value = "NAME",
+     .initial = "ce", .choices = loss_names, .help = "what the steps learn from; the logits of a teacher are made up, and take no time"},
     TEXT_OPTION("losses", losses, COMMAND_COMPARE, 0, "LIST", "ce,kd,dkd,gdkd",
                 "the losses to compare; a loss may carry options of its own, as in gdkd:k=3:w2=4"),
     TEXT_OPTION("seeds", seeds, COMMAND_COMPARE, 0, "LIST", "1,2", "a student for each of them"),

@@ -157,6 +157,8 @@ check 'no page of half the runs' test ! -e "$folder/moved/report.html"
 
 "$program" speed --model resnet8 --batch 4 --quiet > "$folder/result"
 check 'images per second on a line of its own' grep -qxE 'images_per_second [0-9]+\.[0-9]' "$folder/result"
+check 'with a distilling loss' "$program" speed --model resnet8 --batch 4 --quiet --loss gdkd
+expect 2 '--loss must be one of' speed --model resnet8 --batch 4 --loss gdk
 
 # --- Images of one's own -------------------------------------------------------------------------
 
