@@ -122,6 +122,25 @@ static void take_step(outcome *o, const recorded *r) {
 
 // --- The comparison ------------------------------------------------------------------------------
 
+// Fields are separated by single spaces.
+static const char *word(char **rest) {
+    const char *found = strtok_r(NULL, " \n", rest);
+    ck_assert_msg(found != NULL, "%s: a line is too short", file_name);
+    return found;
+}
+
+static double number(char **rest) {
+    char *end;
+    const char *text = word(rest);
+    const double x = strtod(text, &end);
+    ck_assert_msg(*end == '\0', "%s: '%s' is no number", file_name, text);
+    return x;
+}
+
+static const float *member(const tensor *t, const char *prefix) {
+    return prefix[0] == 'g' ? t->grad : prefix[0] == 'm' ? t->momentum : t->data;
+}
+
 // "grad.NAME" is NAME's gradient, and so on. NULL when there is no such tensor.
 static const float *find(const outcome *o, const char *name, size_t *count) {
     static const char *const prefixes[] = {"grad.", "momentum.", ""};
@@ -132,38 +151,42 @@ static const float *find(const outcome *o, const char *name, size_t *count) {
     if (strcmp(name, "logits") == 0) return o->logits;
     *count = 1;
     if (strcmp(name, "loss") == 0) return &o->loss;
-    int kind = 0;
-    while (strncmp(name, prefixes[kind], strlen(prefixes[kind])) != 0) kind++;
-    for (size_t i = 0; i < tensors; i++)
-        if (strcmp(t[i].name, name + strlen(prefixes[kind])) == 0) {
-            *count = t[i].count;
-            return kind == 0 ? t[i].grad : kind == 1 ? t[i].momentum : t[i].data;
-        }
+    for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes; p++) {
+        const size_t length = strlen(prefixes[p]);
+        for (size_t i = 0; i < tensors && strncmp(name, prefixes[p], length) == 0; i++)
+            if (strcmp(t[i].name, name + length) == 0) {
+                *count = t[i].count;
+                return member(&t[i], prefixes[p]);
+            }
+    }
     return NULL;
 }
 
-static void compare(const outcome *o, const char *model_name, const char *line) {
-    char name[64];
-    size_t recorded_count, count;
-    double largest, sum, sample[SAMPLES], found = 0;
-    ck_assert_int_eq(sscanf(line, "tensor %63s %zu %lf %lf %lf %lf %lf %lf %lf %lf", name,
-                            &recorded_count, &largest, &sum, &sample[0], &sample[1], &sample[2],
-                            &sample[3], &sample[4], &sample[5]),
-                     4 + SAMPLES);
-    const float *x = find(o, name, &count);
-    ck_assert_msg(x && count == recorded_count, "%s: %s of %zu elements", model_name, name,
-                  recorded_count);
-    for (size_t i = 0; i < SAMPLES; i++) {
-        const size_t place = i * (count - 1) / (SAMPLES - 1);
-        ck_assert_msg(fabs(x[place] - sample[i]) <= bound * largest,
-                      "%s: %s[%zu] is %.9g, PyTorch has %.9g", model_name, name, place,
-                      (double)x[place], sample[i]);
-    }
+static double weighted_sum(const float *x, size_t count, const char *name) {
     char weights[80];
+    double sum = 0;
     snprintf(weights, sizeof weights, "sum of %s", name);
     numbers n = made_up(weights, 0);
-    for (size_t i = 0; i < count; i++) found += (2 * next(&n) - 1) * x[i];
+    for (size_t i = 0; i < count; i++) sum += (2 * next(&n) - 1) * x[i];
+    return sum;
+}
+
+static void compare(const outcome *o, const char *model_name, char **rest) {
+    size_t count;
+    const char *name = word(rest);
+    const size_t wanted = (size_t)number(rest);
+    const double largest = number(rest), sum = number(rest);
+    const float *x = find(o, name, &count);
+    ck_assert_msg(x && count == wanted, "%s: %s of %zu elements", model_name, name, wanted);
+    for (size_t i = 0; i < SAMPLES; i++) {
+        const size_t place = i * (count - 1) / (SAMPLES - 1);
+        const double sample = number(rest);
+        ck_assert_msg(fabs(x[place] - sample) <= bound * largest,
+                      "%s: %s[%zu] is %.9g, PyTorch has %.9g", model_name, name, place,
+                      (double)x[place], sample);
+    }
     // Errors of either sign.
+    const double found = weighted_sum(x, count, name);
     ck_assert_msg(fabs(found - sum) <= bound * largest * sqrt((double)count),
                   "%s: the sum of %s is %.9g, PyTorch has %.9g", model_name, name, found, sum);
 }
@@ -180,23 +203,33 @@ static void end_model(outcome *o, size_t lines) {
     model_free(o->m);
 }
 
+static void read_model(recorded *r, char **rest) {
+    snprintf(r->model, sizeof r->model, "%s", word(rest));
+    r->seed = (int)number(rest);
+    r->images = (int)number(rest);
+    r->rate = (float)number(rest);
+}
+
 START_TEST(steps_are_pytorchs) {
     static outcome o;
     char line[512];
-    recorded r;
+    recorded r = {0};
     int models = 0;
     size_t lines = 0;
     FILE *file = fopen(file_name, "r");
     ck_assert_msg(file != NULL, "%s cannot be opened", file_name);
     omp_set_num_threads(_i);
     while (fgets(line, sizeof line, file)) {
-        if (sscanf(line, "model %31s %d %d %f", r.model, &r.seed, &r.images, &r.rate) == 4) {
+        char *rest;
+        const char *kind = strtok_r(line, " \n", &rest);
+        if (kind && strcmp(kind, "model") == 0) {
             end_model(&o, lines);
+            read_model(&r, &rest);
             take_step(&o, &r);
             lines = 0;
             models++;
-        } else if (strncmp(line, "tensor ", 7) == 0) {
-            compare(&o, r.model, line);
+        } else if (kind && strcmp(kind, "tensor") == 0) {
+            compare(&o, r.model, &rest);
             lines++;
         }
     }
