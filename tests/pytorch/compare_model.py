@@ -232,8 +232,8 @@ def torch_step(net, images, labels, rate, momenta=None):
     nearest_to_kink = float("inf")  # of the pass that gradients come from
     net.train()
     optimizer = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9, weight_decay=5e-4)
-    for name, parameter in net.named_parameters():
-        if momenta:
+    if momenta:
+        for name, parameter in net.named_parameters():
             optimizer.state[parameter]["momentum_buffer"] = momenta[name].clone()
     logits = net(images)
     loss = functional.cross_entropy(logits, labels)
