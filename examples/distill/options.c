@@ -131,11 +131,16 @@ static bool store_text(const option *o, const char **target, const char *text, e
     return true;
 }
 
+static bool store_flag(const option *o, bool *target, const char *text, error_line *e) {
+    *target = strcmp(text, "true") == 0;
+    return *target || strcmp(text, "false") == 0 ||
+           error_usage(e, "--%s must be true or false, not '%s'", o->name, text);
+}
+
 static bool store_value(const option *o, void *variable, const char *text, error_line *e) {
     switch (o->kind) {
     case OPTION_FLAG:
-        *(bool *)variable = strcmp(text, "true") == 0;
-        return true;
+        return store_flag(o, variable, text, e);
     case OPTION_INT:
         return store_int(o, variable, text, e);
     case OPTION_SEED:
@@ -189,8 +194,8 @@ static void fill_getopt_table(const option_parser *parser, struct option *table)
         const option *o = &parser->options[i];
         if (!(o->commands & parser->command)) continue;
         table[count++] =
-            (struct option){o->name, o->kind == OPTION_FLAG ? no_argument : required_argument, NULL,
-                            FIRST_VALUE + i};
+            (struct option){o->name, o->kind == OPTION_FLAG ? optional_argument : required_argument,
+                            NULL, FIRST_VALUE + i};
     }
     table[count++] = (struct option){"help", no_argument, NULL, HELP_VALUE};
     table[count] = (struct option){0};
@@ -213,8 +218,7 @@ static bool read_arguments(option_parser *parser, int argc, char **argv, option_
         const option *o = place >= 0 ? &parser->options[place] : NULL;
         if (!o) return unknown_option(parser, argv[optind - 1], e);
         if (code == ':') return error_usage(e, "--%s wants a value: %s", o->name, o->value);
-        if (code == '?') return error_usage(e, "--%s takes no value", o->name);
-        const char *text = o->kind == OPTION_FLAG ? "true" : optarg;
+        const char *text = optarg ? optarg : "true"; // a flag alone
         if (!option_check(o, text, e)) return false;
         layer[place] = text;
         parser->given[place] = true;

@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 typedef enum {
-    OPTION_FLAG,   // bool
+    OPTION_FLAG,   // bool; --name alone is --name=true
     OPTION_INT,    // int in [min, max]
     OPTION_SEED,   // uint64_t
     OPTION_REAL,   // double in [min, max]

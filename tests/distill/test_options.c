@@ -98,7 +98,9 @@ START_TEST(bad_values_are_refused) {
     refuses(COMMAND_DISTILL, "--temperature 0", "--temperature must be from");
     refuses(COMMAND_TRAIN, "--data= --model resnet8 --out x", "--data wants a DATA");
     refuses(COMMAND_TRAIN, TRAIN "--batch", "--batch wants a value: N");
-    refuses(COMMAND_TRAIN, TRAIN "--quiet=yes", "--quiet takes no value");
+    refuses(COMMAND_TRAIN, TRAIN "--quiet=yes", "--quiet must be true or false, not 'yes'");
+    refuses(COMMAND_TRAIN, TRAIN "--quiet=", "--quiet must be true or false, not ''");
+    refuses(COMMAND_TRAIN, TRAIN "--quiet false", "unexpected argument 'false'");
     refuses(COMMAND_TRAIN, TRAIN "more", "unexpected argument 'more'");
 }
 END_TEST
@@ -239,6 +241,11 @@ START_TEST(the_command_line_wins_over_the_file) {
                   "%s", e.text);
     ck_assert_int_eq(s.epochs, 4);
     ck_assert_int_eq(s.batch, 32);
+    ck_assert(parse_with(COMMAND_TRAIN, TRAIN "--quiet=false --resume", "{\"quiet\": true}"));
+    ck_assert(!s.quiet);
+    ck_assert(s.resume);
+    ck_assert(parse_with(COMMAND_TRAIN, TRAIN "--quiet=true", "{\"quiet\": false}"));
+    ck_assert(s.quiet);
 }
 END_TEST
 
