@@ -51,7 +51,7 @@ typedef struct {
     int classes;
     float mean[MAX_CHANNELS], deviation[MAX_CHANNELS];
     bool (*read)(image_set *set, const char *directory, bool train, size_t limit, error_line *e);
-    const char *const *files;            // ended by NULL; before all, the first of either part
+    const char *const *files;            // ended by NULL: test and training images, then the others
     const char *advice;                  // where the files come from
     const char *const *class_names;      // [classes], or
     const char *class_file;              // where they may stand, a line each
@@ -78,69 +78,61 @@ static const char *const fashion_names[] = {"T-shirt/top", "Trouser",   "Pullove
 
 static bool read_fashion_mnist(image_set *set, const char *directory, bool train, size_t limit,
                                error_line *e) {
-    return idx_read(set, directory, train ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte",
-                    train ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte", 10, limit, e);
+    const char *const *part = fashion_files + (train ? FIRST_TRAINING_FILE : FIRST_TEST_FILE);
+    return idx_read(set, directory, part[0], part[2], 10, limit, e);
 }
 
 static bool read_cifar10(image_set *set, const char *directory, bool train, size_t limit,
                          error_line *e) {
     const cifar_layout layout = {.label_bytes = 1, .classes = 10};
-    if (!train) return cifar_read(set, directory, "test_batch.bin", layout, limit, e);
-    for (int i = 1; i <= 5; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "data_batch_%d.bin", i);
-        if (!cifar_read(set, directory, name, layout, limit, e)) return false;
-    }
-    return true;
+    const char *const *file = cifar10_files + FIRST_TRAINING_FILE;
+    if (!train) return cifar_read(set, directory, cifar10_files[FIRST_TEST_FILE], layout, limit, e);
+    while (*file && cifar_read(set, directory, *file, layout, limit, e)) file++;
+    return *file == NULL;
 }
 
 static bool read_cifar100(image_set *set, const char *directory, bool train, size_t limit,
                           error_line *e) {
     // The coarse label stands first, the fine one second.
     const cifar_layout layout = {.label_bytes = 2, .classes = 100};
-    return cifar_read(set, directory, train ? "train.bin" : "test.bin", layout, limit, e);
+    const char *const *part = cifar100_files + (train ? FIRST_TRAINING_FILE : FIRST_TEST_FILE);
+    return cifar_read(set, directory, *part, layout, limit, e);
 }
 
 // Means and deviations: CIFAR-100's are those of the reference (ZaberKo/GDKD, dataset/cifar100.py).
 // CIFAR-10's are the ones in common use; Fashion-MNIST's were computed over all pixels of its
 // 60,000 training images.
 static const source sources[] = {
-    {"fashion-mnist",
-     FASHION_MNIST_DIRECTORY,
-     10,
-     {0.2860F},
-     {0.3530F},
-     read_fashion_mnist,
-     fashion_files,
-     "apt install dataset-fashion-mnist, or name the folder of the idx files: fashion-mnist:DIR",
-     fashion_names,
-     NULL,
-     0,
-     0},
-    {"cifar10",
-     NULL,
-     10,
-     {0.4914F, 0.4822F, 0.4465F},
-     {0.2470F, 0.2435F, 0.2616F},
-     read_cifar10,
-     cifar10_files,
-     "unpack cifar-10-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)",
-     NULL,
-     "batches.meta.txt",
-     10000,
-     50000},
-    {"cifar100",
-     NULL,
-     100,
-     {0.5071F, 0.4867F, 0.4408F},
-     {0.2675F, 0.2565F, 0.2761F},
-     read_cifar100,
-     cifar100_files,
-     "unpack cifar-100-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)",
-     NULL,
-     "fine_label_names.txt",
-     10000,
-     50000},
+    {.name = "fashion-mnist",
+     .directory = FASHION_MNIST_DIRECTORY,
+     .classes = 10,
+     .mean = {0.2860F},
+     .deviation = {0.3530F},
+     .read = read_fashion_mnist,
+     .files = fashion_files,
+     .advice = "apt install dataset-fashion-mnist, or name the folder of the idx files: "
+               "fashion-mnist:DIR",
+     .class_names = fashion_names},
+    {.name = "cifar10",
+     .classes = 10,
+     .mean = {0.4914F, 0.4822F, 0.4465F},
+     .deviation = {0.2470F, 0.2435F, 0.2616F},
+     .read = read_cifar10,
+     .files = cifar10_files,
+     .advice = "unpack cifar-10-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)",
+     .class_file = "batches.meta.txt",
+     .test_images = 10000,
+     .training_images = 50000},
+    {.name = "cifar100",
+     .classes = 100,
+     .mean = {0.5071F, 0.4867F, 0.4408F},
+     .deviation = {0.2675F, 0.2565F, 0.2761F},
+     .read = read_cifar100,
+     .files = cifar100_files,
+     .advice = "unpack cifar-100-binary.tar.gz (https://www.cs.toronto.edu/~kriz/cifar.html)",
+     .class_file = "fine_label_names.txt",
+     .test_images = 10000,
+     .training_images = 50000},
     // Read by images_read: classes, means and deviations are found in the images.
     {.name = "images",
      .advice = "it holds train/ and test/, each with a folder of PNG and JPEG files per class"},
