@@ -73,7 +73,7 @@ def accuracy(net, images, labels):
 
 
 def train(seed, options, train_set, test_set):
-    """Test accuracy after each epoch."""
+    """Test accuracy after each epoch, and the mean loss of the images during it."""
     from compare_model import network
 
     torch.manual_seed(seed)
@@ -84,15 +84,18 @@ def train(seed, options, train_set, test_set):
     found = []
     for epoch in range(options.epochs):
         net.train()
+        total = 0.0
         batches = torch.randperm(len(labels)).split(options.batch)
         for number, batch in enumerate(batches):
             done = epoch + (number / len(batches) if options.rate == "batch" else 0)
             update.param_groups[0]["lr"] = options.lr * (1 + math.cos(math.pi * done / options.epochs)) / 2
             update.zero_grad(set_to_none=True)
-            F.cross_entropy(net(normalise(augment(images[batch]))), labels[batch]).backward()
+            loss = F.cross_entropy(net(normalise(augment(images[batch]))), labels[batch])
+            loss.backward()
             update.step()
-        found.append(accuracy(net, *test_set))
-        print(f"# seed {seed} epoch {epoch + 1}: {found[-1]:.2f}", flush=True)
+            total += loss.item() * len(batch)
+        found.append((accuracy(net, *test_set), total / len(labels)))
+        print(f"# seed {seed} epoch {epoch + 1}: top-1 {found[-1][0]:.2f}, loss {found[-1][1]:.4f}", flush=True)
     return found
 
 
@@ -116,9 +119,10 @@ def main():
     print(f"# {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, PyTorch {torch.__version__}, {options.model}, "
           f"{options.epochs} epochs, rate by the {options.rate}")
     found = {seed: train(seed, options, train_set, test_set) for seed in map(int, options.seeds.split(","))}
-    print("model\trate\tseed\tlast\tbest")
+    print("model\trate\tseed\tlast\tbest\ttrain_loss")
     for seed, curve in found.items():
-        print(f"{options.model}\t{options.rate}\t{seed}\t{curve[-1]:.2f}\t{max(curve):.2f}")
+        last, loss = curve[-1]
+        print(f"{options.model}\t{options.rate}\t{seed}\t{last:.2f}\t{max(curve)[0]:.2f}\t{loss:.4f}")
 
 
 if __name__ == "__main__":
