@@ -28,7 +28,7 @@ except ImportError as missing:
 
 BOUND = 1e-4
 KINK = 5e-6  # some ten times what float32 makes of a ReLU's input in these networks
-CLASSES, IMAGES = 100, 3
+CLASSES, COARSE_CLASSES, IMAGES = 100, 20, 3
 MEAN, DEVIATION = (0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761)
 RESNETS = {"resnet8": 8, "resnet14": 14, "resnet20": 20, "resnet32": 32, "resnet44": 44, "resnet56": 56,
            "resnet110": 110, "resnet8x4": 8, "resnet32x4": 32}
@@ -167,7 +167,8 @@ def write_cifar100(folder, random):
     """Records of random bytes: coarse label, fine label, 3 x 32 x 32. Returns the test images."""
     for name in ("train.bin", "test.bin"):
         records = random.integers(0, 256, (64, 2 + 3072), dtype=np.uint8)
-        records[:, :2] %= CLASSES
+        records[:, 0] %= COARSE_CLASSES
+        records[:, 1] %= CLASSES
         records.tofile(os.path.join(folder, name))
     return normalise(records[:, 2:])
 
