@@ -4,8 +4,8 @@
     /usr/bin/python3 bench/train_pytorch.py --data DIR [--model resnet8] [--epochs 10] [--seeds 1,2,3]
 
 CIFAR-100 (binary version in DIR), cross-entropy, SGD with momentum 0.9 and weight decay 5e-4, a crop and a flip
-of each image's own, PyTorch's random numbers. By --rate the learning rate follows its cosine in steps
-of an epoch, as here, or of a batch. Prints lines with '#', then a table (TSV).
+of each image's own, PyTorch's random numbers. The learning rate falls along a cosine, epoch by epoch. Prints
+lines with '#', then a table (TSV).
 Needs PyTorch (Debian: python3-torch); installs nothing.
 """
 
@@ -85,10 +85,8 @@ def train(seed, options, train_set, test_set):
     for epoch in range(options.epochs):
         net.train()
         total = 0.0
-        batches = torch.randperm(len(labels)).split(options.batch)
-        for number, batch in enumerate(batches):
-            done = epoch + (number / len(batches) if options.rate == "batch" else 0)
-            update.param_groups[0]["lr"] = options.lr * (1 + math.cos(math.pi * done / options.epochs)) / 2
+        update.param_groups[0]["lr"] = options.lr * (1 + math.cos(math.pi * epoch / options.epochs)) / 2
+        for batch in torch.randperm(len(labels)).split(options.batch):
             update.zero_grad(set_to_none=True)
             loss = F.cross_entropy(net(normalise(augment(images[batch]))), labels[batch])
             loss.backward()
@@ -106,7 +104,6 @@ def arguments():
     parser.add_argument("--epochs", type=int, default=10, help="10")
     parser.add_argument("--batch", type=int, default=64, help="64")
     parser.add_argument("--lr", type=float, default=0.05, help="0.05")
-    parser.add_argument("--rate", choices=("epoch", "batch"), default="epoch", help="how often it changes")
     parser.add_argument("--seeds", default="1,2,3", help="separated by commas (1,2,3)")
     parser.add_argument("--threads", type=int, default=1, help="1")
     return parser.parse_args()
@@ -117,12 +114,12 @@ def main():
     torch.set_num_threads(options.threads)
     train_set, test_set = (read_cifar100(os.path.join(options.data, name)) for name in ("train.bin", "test.bin"))
     print(f"# {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, PyTorch {torch.__version__}, {options.model}, "
-          f"{options.epochs} epochs, rate by the {options.rate}")
+          f"{options.epochs} epochs")
     found = {seed: train(seed, options, train_set, test_set) for seed in map(int, options.seeds.split(","))}
-    print("model\trate\tseed\tlast\tbest\ttrain_loss")
+    print("model\tseed\tlast\tbest\ttrain_loss")
     for seed, curve in found.items():
         last, loss = curve[-1]
-        print(f"{options.model}\t{options.rate}\t{seed}\t{last:.2f}\t{max(curve)[0]:.2f}\t{loss:.4f}")
+        print(f"{options.model}\t{seed}\t{last:.2f}\t{max(curve)[0]:.2f}\t{loss:.4f}")
 
 
 if __name__ == "__main__":

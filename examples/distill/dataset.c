@@ -78,6 +78,7 @@ static const char *const fashion_names[] = {"T-shirt/top", "Trouser",   "Pullove
 
 static bool read_fashion_mnist(image_set *set, const char *directory, bool train, size_t limit,
                                error_line *e) {
+    // Of each part the images; the labels stand two places behind them.
     const char *const *part = fashion_files + (train ? FIRST_TRAINING_FILE : FIRST_TEST_FILE);
     return idx_read(set, directory, part[0], part[2], 10, limit, e);
 }

@@ -237,6 +237,35 @@ START_TEST(cifar10_joins_its_training_files) {
 }
 END_TEST
 
+// The first image of either part: its label, and its first pixel, which is 0 in the test part, 1 in training.
+static void check_parts(const char *name, int test_label, int training_label) {
+    dataset d;
+    char specification[128];
+    snprintf(specification, sizeof specification, "%s:%s", name, test_folder);
+    ck_assert_msg(dataset_open(&d, specification, DATASET_TRAIN | DATASET_TEST, 0, 0, &e), "%s",
+                  e.text);
+    ck_assert_int_eq(d.test.labels[0], test_label);
+    ck_assert_int_eq(d.train.labels[0], training_label);
+    ck_assert_uint_eq(d.test.pixels[0], 0);
+    ck_assert_uint_eq(d.train.pixels[0], 1);
+    dataset_close(&d);
+}
+
+START_TEST(each_part_has_its_own_files) {
+    write_idx();
+    images_file[16] = 1;
+    labels_file[8] = 4; // 9 in the test part
+    test_write("train-images-idx3-ubyte", images_file, sizeof images_file);
+    test_write("train-labels-idx1-ubyte", labels_file, sizeof labels_file);
+    check_parts("fashion-mnist", 9, 4);
+    test_write("test.bin", records, make_cifar(2, 20));
+    const size_t size = make_cifar(2, 60);
+    records[2] = 1;
+    test_write("train.bin", records, size);
+    check_parts("cifar100", 20, 60);
+}
+END_TEST
+
 START_TEST(cut_cifar_is_refused) {
     test_write("test.bin", records, make_cifar(2, 0) - 1);
     refuses("cifar100", "3073 of 3074 bytes of a record");
@@ -275,6 +304,7 @@ int main(void) {
     tcase_add_test(idx, unknown_data_set_is_a_usage_error);
     tcase_add_test(cifar, cifar100_is_read);
     tcase_add_test(cifar, cifar10_joins_its_training_files);
+    tcase_add_test(cifar, each_part_has_its_own_files);
     tcase_add_test(cifar, cut_cifar_is_refused);
     tcase_add_test(cifar, cifar_label_out_of_range_is_refused);
     suite_add_tcase(suite, idx);
