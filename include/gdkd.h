@@ -112,7 +112,7 @@ enum {
     GDKD_ERROR_SIZE = 4,        // outer, classes or inner: negative, or classes 0 or above 2^30
     GDKD_ERROR_OVERFLOW = 5,    // sizes or strides whose product does not fit in memory
     GDKD_ERROR_STRIDE = 6,      // a stride shorter than classes * inner
-    GDKD_ERROR_TEMPERATURE = 7, // a temperature outside [1e-30, 1e30]
+    GDKD_ERROR_TEMPERATURE = 7, // a temperature outside [1e-30, 1e6]
     GDKD_ERROR_K = 8,           // k or k_max < 1, or a k of the table < 1
     GDKD_ERROR_ADAPTIVE = 9,    // k_ratio not finite and > 0, or k_mass outside (0, 1]
     GDKD_ERROR_WEIGHT = 10,     // a weight, scale or divisor that is not finite (divisor: and >= 0)

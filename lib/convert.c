@@ -1,19 +1,16 @@
 #include "convert.h"
 
-#include "half.h"
+#include "simd/half.h"
 
 #include <math.h>
+#include <string.h>
 
 static inline float load_f32(const void *data, int32_t dtype, int64_t i) {
     switch (dtype) {
-    case GDKD_F32:
-        return ((const float *)data)[i];
-    case GDKD_F64:
-        return (float)((const double *)data)[i];
-    case GDKD_BF16:
-        return bf16_to_float(((const uint16_t *)data)[i]);
-    default:
-        return f16_to_float(((const uint16_t *)data)[i]);
+    case GDKD_F32: return ((const float *)data)[i];
+    case GDKD_F64: return (float)((const double *)data)[i];
+    case GDKD_BF16: return bf16_to_float(((const uint16_t *)data)[i]);
+    default: return f16_to_float(((const uint16_t *)data)[i]);
     }
 }
 
@@ -32,100 +29,80 @@ static inline float float_to_odd(double x) {
 
 static inline void store_f64(void *data, int32_t dtype, int64_t i, double x) {
     switch (dtype) {
-    case GDKD_F64:
-        ((double *)data)[i] = x;
-        break;
-    case GDKD_F32:
-        ((float *)data)[i] = (float)x;
-        break;
-    case GDKD_BF16:
-        ((uint16_t *)data)[i] = float_to_bf16(float_to_odd(x));
-        break;
-    default:
-        ((uint16_t *)data)[i] = float_to_f16(float_to_odd(x));
+    case GDKD_F64: ((double *)data)[i] = x; break;
+    case GDKD_F32: ((float *)data)[i] = (float)x; break;
+    case GDKD_BF16: ((uint16_t *)data)[i] = float_to_bf16(float_to_odd(x)); break;
+    default: ((uint16_t *)data)[i] = float_to_f16(float_to_odd(x));
     }
 }
 
-// The loops are written once and compiled per type: `dtype` is a constant in each call.
+// The loops are written once and compiled for each type: `dtype`, and `dense` where neither side has gaps, are constants in each
+// call, so that the compiler can use vectors.
 #define CONSTANT_FOLDED static inline __attribute__((always_inline))
-#define FOR_DTYPE(dtype, body)                                                                     \
-    switch (dtype) {                                                                               \
-    case GDKD_F32:                                                                                 \
-        body(GDKD_F32);                                                                            \
-        break;                                                                                     \
-    case GDKD_F64:                                                                                 \
-        body(GDKD_F64);                                                                            \
-        break;                                                                                     \
-    case GDKD_BF16:                                                                                \
-        body(GDKD_BF16);                                                                           \
-        break;                                                                                     \
-    default:                                                                                       \
-        body(GDKD_F16);                                                                            \
-    }
 
-// Where neither side has gaps, that is a constant too, and the compiler uses vectors.
-#define EACH_STEP(dense, body, dtype, from, to)                                                    \
-    do {                                                                                           \
-        if (dense)                                                                                 \
-            body(dtype, 1, 1);                                                                     \
-        else                                                                                       \
-            body(dtype, from, to);                                                                 \
-    } while (0)
-
-CONSTANT_FOLDED void gather(int32_t dtype, const void *data, int64_t from, int64_t count,
-                            float *out, int64_t to) {
-    for (int64_t i = 0; i < count; i++) out[i * to] = load_f32(data, dtype, i * from);
+CONSTANT_FOLDED void gather_as(int32_t dtype, bool dense, const gdkd_strided *in, int64_t count,
+                               float *out, int64_t out_step) {
+    const int64_t from = dense ? 1 : in->step, to = dense ? 1 : out_step;
+    for (int64_t i = 0; i < count; i++) out[i * to] = load_f32(in->data, dtype, i * from);
 }
 
 void gdkd_gather_f32(const gdkd_strided *in, int64_t count, float *out, int64_t out_step) {
     const bool dense = in->step == 1 && out_step == 1;
-#define ALL(dtype, from, to) gather(dtype, in->data, from, count, out, to)
-#define BODY(dtype)          EACH_STEP(dense, ALL, dtype, in->step, out_step)
-    FOR_DTYPE(in->dtype, BODY)
-#undef BODY
-#undef ALL
+    if (in->dtype == GDKD_F32 && dense)
+        gather_as(GDKD_F32, true, in, count, out, 1);
+    else if (in->dtype == GDKD_F32)
+        gather_as(GDKD_F32, false, in, count, out, out_step);
+    else if (in->dtype == GDKD_BF16)
+        gather_as(GDKD_BF16, false, in, count, out, out_step);
+    else if (in->dtype == GDKD_F16)
+        gather_as(GDKD_F16, false, in, count, out, out_step);
+    else
+        gather_as(GDKD_F64, false, in, count, out, out_step);
 }
 
 void gdkd_gather_f64(const gdkd_strided *in, int64_t count, double *out) {
-#define BODY(dtype)                                                                                \
-    for (int64_t i = 0; i < count; i++) out[i] = load_f64(in->data, dtype, i * in->step)
-    FOR_DTYPE(in->dtype, BODY)
-#undef BODY
+    if (in->dtype == GDKD_F64 && in->step == 1) {
+        memcpy(out, in->data, sizeof *out * (size_t)count);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) out[i] = load_f64(in->data, in->dtype, i * in->step);
 }
 
-CONSTANT_FOLDED void scatter(int32_t dtype, bool accumulate, const float *in, int64_t from,
-                             int64_t count, void *out, int64_t to) {
+CONSTANT_FOLDED void scatter_as(int32_t dtype, bool accumulate, const float *in, int64_t in_step,
+                                int64_t count, const gdkd_strided *out) {
     for (int64_t i = 0; i < count; i++) {
-        const double x = (double)in[i * from];
-        store_f64(out, dtype, i * to, accumulate ? load_f64(out, dtype, i * to) + x : x);
+        const double x = (double)in[i * in_step];
+        const double old = accumulate ? load_f64(out->data, dtype, i * out->step) : 0;
+        store_f64(out->data, dtype, i * out->step, accumulate ? old + x : x);
     }
 }
 
-void gdkd_scatter_f32(const float *in, int64_t in_step, int64_t count, bool accumulate, void *out,
-                      int32_t dtype, int64_t step) {
-    const bool dense = in_step == 1 && step == 1;
-#define PUT(dtype, from, to) scatter(dtype, false, in, from, count, out, to)
-#define ADD(dtype, from, to) scatter(dtype, true, in, from, count, out, to)
-#define BODY(dtype)                                                                                \
-    if (accumulate)                                                                                \
-        EACH_STEP(dense, ADD, dtype, in_step, step);                                               \
-    else                                                                                           \
-        EACH_STEP(dense, PUT, dtype, in_step, step)
-    FOR_DTYPE(dtype, BODY)
-#undef BODY
-#undef ADD
-#undef PUT
+void gdkd_scatter_f32(const float *in, int64_t in_step, int64_t count, bool accumulate,
+                      const gdkd_strided *out) {
+    if (accumulate)
+        scatter_as(out->dtype, true, in, in_step, count, out);
+    else if (out->dtype == GDKD_F32)
+        scatter_as(GDKD_F32, false, in, in_step, count, out);
+    else if (out->dtype == GDKD_BF16)
+        scatter_as(GDKD_BF16, false, in, in_step, count, out);
+    else
+        scatter_as(out->dtype, false, in, in_step, count, out);
 }
 
-void gdkd_scatter_f64(const double *in, int64_t count, bool accumulate, void *out, int32_t dtype,
-                      int64_t step) {
-#define BODY(dtype)                                                                                \
-    for (int64_t i = 0; i < count; i++) {                                                          \
-        double old = accumulate ? load_f64(out, dtype, i * step) : 0;                              \
-        store_f64(out, dtype, i *step, old + in[i]);                                               \
+void gdkd_scatter_f64(const double *in, int64_t count, bool accumulate, const gdkd_strided *out) {
+    for (int64_t i = 0; i < count; i++) {
+        const double old = accumulate ? load_f64(out->data, out->dtype, i * out->step) : 0;
+        store_f64(out->data, out->dtype, i * out->step, accumulate ? old + in[i] : in[i]);
     }
-    FOR_DTYPE(dtype, BODY)
-#undef BODY
+}
+
+int64_t gdkd_count_nonfinite(const gdkd_strided *in, int64_t count) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const double x = load_f64(in->data, in->dtype, i * in->step);
+        found += !(x - x == 0);
+    }
+    return found;
 }
 
 int32_t gdkd_argmax(const gdkd_strided *in, int32_t count) {

@@ -1,6 +1,6 @@
 // Which instruction set to use: what the processor and the operating system have, lowered by
 // GDKD_ISA.
-#include "kernel.h"
+#include "kernels/stages.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -45,9 +45,7 @@ static const kernels *const tables[] = {NULL, &gdkd_kernels_scalar, &gdkd_kernel
 
 #else
 
-static int32_t detect(void) {
-    return GDKD_ISA_SCALAR;
-}
+static int32_t detect(void) { return GDKD_ISA_SCALAR; }
 static const kernels *const tables[] = {NULL, &gdkd_kernels_scalar};
 
 #endif

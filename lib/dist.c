@@ -28,6 +28,7 @@ typedef struct {
 typedef struct {
     normaliser s, t;
     products of;
+    int64_t grad_nonfinite;
 } row_moments;
 
 typedef struct {
@@ -57,8 +58,8 @@ static void load(const dist *d, int64_t row, bool student, int64_t from, int64_t
     const int32_t dtype = student ? b->student_dtype : b->teacher_dtype;
     const int64_t stride = student ? d->student_stride : d->teacher_stride;
     const int64_t at = row / b->inner * stride + row % b->inner + from * b->inner;
-    const char *data = student ? b->student : b->teacher;
-    gdkd_strided in = {data + (size_t)at * gdkd_dtype_size(dtype), dtype, b->inner};
+    char *data = (char *)(student ? b->student : b->teacher);
+    const gdkd_strided in = {data + (size_t)at * gdkd_dtype_size(dtype), dtype, b->inner};
     gdkd_gather_f64(&in, count, out);
 }
 
@@ -134,10 +135,12 @@ static void gradient_row(const dist *d, int64_t row, double factor, double *y, d
     const double inter = -d->config->beta * factor / (double)d->rows_used,
                  intra = -d->config->gamma * factor / (double)n;
     const int64_t at = row / b->inner * d->grad_stride + row % b->inner;
-    char *out = (char *)d->result->grad + (size_t)at * gdkd_dtype_size(b->student_dtype);
+    const size_t size = gdkd_dtype_size(b->student_dtype);
+    const gdkd_strided out = {(char *)d->result->grad + (size_t)at * size, b->student_dtype,
+                              b->inner};
     if (!used(d, row)) {
         for (int64_t i = 0; i < n; i++) y[i] = 0;
-        if (!d->result->accumulate) gdkd_scatter_f64(y, n, false, out, b->student_dtype, b->inner);
+        if (!d->result->accumulate) gdkd_scatter_f64(y, n, false, &out);
         return;
     }
     load(d, row, true, 0, n, y);
@@ -152,7 +155,8 @@ static void gradient_row(const dist *d, int64_t row, double factor, double *y, d
         dot += z[i] * y[i];
     }
     for (int64_t i = 0; i < n; i++) y[i] = d->result->grad_scale / t * y[i] * (z[i] - dot);
-    gdkd_scatter_f64(y, n, d->result->accumulate != 0, out, b->student_dtype, b->inner);
+    gdkd_scatter_f64(y, n, d->result->accumulate != 0, &out);
+    d->row[row].grad_nonfinite = gdkd_count_nonfinite(&out, n);
 }
 
 // Calls work on each thread; one alone without a team, whose making may allocate.

@@ -17,25 +17,11 @@ enum {
 static const int64_t MOST_ROWS = INT64_MAX / 256; // a record of each still can be counted in bytes
 _Static_assert(sizeof(size_t) >= sizeof(int64_t), "sizes of buffers are computed in 64 bits");
 
-static bool one_of(int32_t value, int32_t last) {
-    return value >= 0 && value <= last;
-}
+static bool one_of(int32_t value, int32_t last) { return value >= 0 && value <= last; }
 
 // --- The criterion -------------------------------------------------------------------------------
 
-static gdkd_status check_enums(const gdkd_config *c) {
-    bool known = one_of(c->partition, GDKD_PARTITION_MAP) && one_of(c->k_rule, GDKD_K_MASS) &&
-                 one_of(c->kl, GDKD_KL_SYMMETRIC) &&
-                 one_of(c->standardize, GDKD_STANDARDIZE_OTHER) &&
-                 one_of(c->reduction, GDKD_REDUCTION_NONE) && one_of(c->temperature_squared, 1) &&
-                 one_of(c->low_weight_index, GDKD_LOW_WEIGHT_PER_CLASS) &&
-                 one_of(c->target_from_teacher, 1) && one_of(c->isa, GDKD_ISA_AVX512);
-    return known ? GDKD_OK : GDKD_ERROR_ENUM;
-}
-
-static bool temperature_ok(double t) {
-    return t >= 1e-30 && t <= 1e30;
-}
+static bool temperature_ok(double t) { return t >= 1e-30 && t <= 1e6; }
 
 static gdkd_status check_weights(const gdkd_config *c) {
     bool good = is_finite(c->w_high) && is_finite(c->kd_weight) && is_finite(c->ce_weight) &&
@@ -44,9 +30,44 @@ static gdkd_status check_weights(const gdkd_config *c) {
     return good ? GDKD_OK : GDKD_ERROR_WEIGHT;
 }
 
-static bool has_k(const gdkd_config *c) {
-    return c->partition == GDKD_PARTITION_TOP || c->partition == GDKD_PARTITION_BOTTOM ||
-           c->partition == GDKD_PARTITION_TOP1_TOPK;
+// What there is to know of a partition outside kernels/split.h and kernels/picked.h.
+typedef struct {
+    int groups; // of a map: fewer when it is read
+    bool has_k, needs_target, mapped;
+    bool picks; // its largest classes may be done one by one
+} partition_facts;
+
+static const partition_facts partitions[] = {
+    [GDKD_PARTITION_ALL] = {.groups = 1, .picks = true},
+    [GDKD_PARTITION_TARGET] = {.groups = 2, .needs_target = true, .picks = true},
+    [GDKD_PARTITION_TOP] = {.groups = 2, .has_k = true, .picks = true},
+    [GDKD_PARTITION_BOTTOM] = {.groups = 2, .has_k = true},
+    [GDKD_PARTITION_TOP1_TOPK] = {.groups = 3, .has_k = true, .picks = true},
+    [GDKD_PARTITION_MAP] = {.groups = GDKD_MAX_GROUPS, .mapped = true},
+};
+enum { LAST_PARTITION = sizeof partitions / sizeof *partitions - 1 };
+
+static bool has_k(const gdkd_config *c) { return partitions[c->partition].has_k; }
+
+// The shares of the KL divergences that the sums give. A divergence without has a second pass for every row.
+typedef struct {
+    double forward, reverse;
+} divergence_facts;
+
+static const divergence_facts divergences[] = {
+    [GDKD_KL_FORWARD] = {1, 0},
+    [GDKD_KL_REVERSE] = {0, 1},
+    [GDKD_KL_SYMMETRIC] = {0.5, 0.5},
+};
+enum { LAST_DIVERGENCE = sizeof divergences / sizeof *divergences - 1 };
+
+static gdkd_status check_enums(const gdkd_config *c) {
+    bool known = one_of(c->partition, LAST_PARTITION) && one_of(c->k_rule, GDKD_K_MASS) &&
+                 one_of(c->kl, LAST_DIVERGENCE) && one_of(c->standardize, GDKD_STANDARDIZE_OTHER) &&
+                 one_of(c->reduction, GDKD_REDUCTION_NONE) && one_of(c->temperature_squared, 1) &&
+                 one_of(c->low_weight_index, GDKD_LOW_WEIGHT_PER_CLASS) &&
+                 one_of(c->target_from_teacher, 1) && one_of(c->isa, GDKD_ISA_AVX512);
+    return known ? GDKD_OK : GDKD_ERROR_ENUM;
 }
 
 static gdkd_status check_k(const gdkd_config *c) {
@@ -71,28 +92,18 @@ static gdkd_status check_config(const gdkd_config *c) {
     return c->num_threads < 0 ? GDKD_ERROR_THREADS : GDKD_OK;
 }
 
-static int groups_of_partition(int32_t partition) {
-    switch (partition) {
-    case GDKD_PARTITION_ALL:
-        return 1;
-    case GDKD_PARTITION_TOP1_TOPK:
-        return 3;
-    case GDKD_PARTITION_MAP:
-        return GDKD_MAX_GROUPS; // fewer when the map is read
-    default:
-        return 2;
-    }
-}
-
 // What depends on whether there is a distillation term.
 static void resolve_distillation(const gdkd_config *from, bool kd, bool norms, criterion *c) {
+    const divergence_facts *by = &divergences[from->kl];
     c->kd = kd;
     c->norms = norms;
-    c->groups = kd ? groups_of_partition(from->partition) : 0;
+    c->groups = kd ? partitions[from->partition].groups : 0;
     c->standardize = kd ? from->standardize : GDKD_STANDARDIZE_NONE;
     c->split_high = kd && (norms || from->standardize >= GDKD_STANDARDIZE_GROUPS);
-    c->forward = kd && from->kl != GDKD_KL_REVERSE;
-    c->reverse = kd && from->kl != GDKD_KL_FORWARD;
+    c->second_pass = kd && by->forward == 0 && by->reverse == 0;
+    c->reverse = kd && by->reverse != 0;
+    c->forward =
+        kd && !(c->reverse && by->forward == 0); // for others the sums show what is no number
     c->table_weighted = kd && from->low_weight_index != GDKD_LOW_WEIGHT_NONE
                             ? from->table_weighted_groups & ((1U << c->groups) - 1U)
                             : 0;
@@ -104,6 +115,11 @@ static void resolve_criterion(const gdkd_config *from, int32_t classes, bool nor
     *c = (criterion){
         .classes = classes,
         .partition = from->partition,
+        .picks = partitions[from->partition].picks,
+        .mapped = partitions[from->partition].mapped,
+        .divergence = from->kl,
+        .forward_share = divergences[from->kl].forward,
+        .reverse_share = divergences[from->kl].reverse,
         .ce = from->ce_weight != 0,
         .k_rule = from->k_rule,
         .k_max = from->k_max,
@@ -118,15 +134,13 @@ static void resolve_criterion(const gdkd_config *from, int32_t classes, bool nor
         .kd_weight = from->kd_weight,
         .ce_weight = from->ce_weight,
         .label_smoothing = from->label_smoothing,
-        .student32 = gdkd_scale_f32(t),
-        .teacher32 = gdkd_scale_f32(tt),
-        .ce32 = gdkd_scale_f32(1),
-        .student64 = gdkd_scale_f64(t),
-        .teacher64 = gdkd_scale_f64(tt),
-        .ce64 = gdkd_scale_f64(1),
+        .student32 = scale_f32(t),
+        .teacher32 = scale_f32(tt),
+        .ce32 = scale_f32(1),
+        .student64 = scale_f64(t),
+        .teacher64 = scale_f64(tt),
+        .ce64 = scale_f64(1),
     };
-    c->forward_share = from->kl == GDKD_KL_FORWARD ? 1 : from->kl == GDKD_KL_SYMMETRIC ? 0.5 : 0;
-    c->reverse_share = 1 - c->forward_share;
     for (int g = 0; g < MAX_GROUPS; g++) c->w_low[g] = from->w_low[g];
     resolve_distillation(from, from->kd_weight != 0, norms, c);
 }
@@ -175,15 +189,16 @@ static void resolve_needs(plan *p) {
     bool per_class =
         (has_k(p->config) && p->config->k_rule == GDKD_K_PER_CLASS) ||
         (c->table_weighted != 0 && p->config->low_weight_index == GDKD_LOW_WEIGHT_PER_CLASS);
-    p->needs_target = c->ce || (c->kd && (c->partition == GDKD_PARTITION_TARGET || per_class));
-    p->needs_groups = c->kd && c->partition == GDKD_PARTITION_MAP;
+    p->needs_target = c->ce || (c->kd && (partitions[c->partition].needs_target || per_class));
+    p->needs_groups = c->kd && c->mapped;
+    p->needs_k = c->kd && has_k(p->config);
 }
 
 static gdkd_status check_pointers(const plan *p) {
     const gdkd_batch *b = p->batch;
     const criterion *c = &p->c;
     bool from_teacher = p->needs_target && !b->target;
-    bool k_table = c->kd && has_k(p->config) &&
+    bool k_table = p->needs_k &&
                    (p->config->k_rule == GDKD_K_PER_ROW || p->config->k_rule == GDKD_K_PER_CLASS);
     if (p->rows > 0) {
         if (!b->student || (c->kd && !b->teacher)) return GDKD_ERROR_NULL;
@@ -225,13 +240,13 @@ static gdkd_status check_gradient(const plan *p) {
 static plan_shape choose_shape(const plan *p, bool floats) {
     const gdkd_batch *b = p->batch;
     bool doubles = b->student_dtype == GDKD_F64 || (p->c.kd && b->teacher_dtype == GDKD_F64);
-    if (doubles || p->c.norms) return SHAPE_EXACT;
-    if (p->c.standardize > GDKD_STANDARDIZE_GLOBAL) return SHAPE_ROWS;
+    if (doubles || p->c.norms) return SHAPE_DOUBLE;
+    if (p->c.standardize > GDKD_STANDARDIZE_GLOBAL) return SHAPE_ALONG;
     if (b->inner >= BLOCK_ROWS && floats) return SHAPE_ACROSS;
     if (b->inner >= BLOCK_ROWS && b->classes <= ACROSS_COPY_CLASSES) return SHAPE_ACROSS;
     const bool shared_map = p->needs_groups && b->groups_stride == 0 && p->rows >= BLOCK_ROWS;
     const int64_t most = shared_map ? MAPPED_CLASSES : GATHER_CLASSES;
-    return b->classes <= most ? SHAPE_GATHERED : SHAPE_ROWS;
+    return b->classes <= most ? SHAPE_GATHERED : SHAPE_ALONG;
 }
 
 static void choose_route(plan *p) {
@@ -239,14 +254,17 @@ static void choose_route(plan *p) {
     const bool student_float = b->student_dtype == GDKD_F32;
     const bool teacher_float = !p->c.kd || b->teacher_dtype == GDKD_F32;
     p->shape = choose_shape(p, student_float && teacher_float);
-    const bool stepped = p->shape == SHAPE_GATHERED || (p->shape == SHAPE_ROWS && b->inner != 1);
-    p->copy_student = p->shape != SHAPE_EXACT && (stepped || !student_float);
-    p->copy_teacher = p->shape != SHAPE_EXACT && p->c.kd && (stepped || !teacher_float);
+    const bool stepped = p->shape == SHAPE_GATHERED || (p->shape == SHAPE_ALONG && b->inner != 1);
+    p->copy_student = p->shape != SHAPE_DOUBLE && (stepped || !student_float);
+    p->copy_teacher = p->shape != SHAPE_DOUBLE && p->c.kd && (stepped || !teacher_float);
     p->copy_grad = p->copy_student;
-    p->copy_map = p->needs_groups && b->groups_stride != 0 && stepped;
+    p->stages = p->shape == SHAPE_ALONG ? &p->kernels->along : &p->kernels->across;
+    p->exp_in_gradient = p->shape == SHAPE_ALONG && !p->copy_grad && p->result && p->result->grad &&
+                         !p->result->accumulate && p->result->grad != p->batch->student &&
+                         !is_sorted(&p->c);
 
     // Long rows fill the caches by themselves; short ones share the cost of finishing a block.
-    const bool along = p->shape == SHAPE_ROWS || p->shape == SHAPE_EXACT;
+    const bool along = p->shape == SHAPE_ALONG || p->shape == SHAPE_DOUBLE;
     p->block_rows = !along || b->classes < 1024 ? BLOCK_ROWS : b->classes < 8192 ? 4 : 1;
     if (p->shape == SHAPE_ACROSS)
         p->blocks = b->outer * ((b->inner + BLOCK_ROWS - 1) / BLOCK_ROWS);
@@ -283,13 +301,13 @@ gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_r
 }
 
 // A loop asks once, for the largest batch, and before its warm-up raises a weight from 0: then the same plan without a term
-// or with both, and with few rows, may take another route. (Norms take no more than other calls.)
+// or with both, with few rows, or with norms, may take another route.
 size_t gdkd_plan_room(const plan *p) {
     size_t most = gdkd_plan_workspace(p);
-    for (int way = 0; way < 4; way++) {
+    for (int way = 0; way < 8; way++) {
         plan other = *p;
         if (way & 1 && p->rows >= BLOCK_ROWS) other.rows = BLOCK_ROWS - 1;
-        resolve_distillation(p->config, way & 2, false, &other.c);
+        resolve_distillation(p->config, way & 2, way & 4, &other.c);
         other.c.ce = true;
         resolve_needs(&other);
         choose_route(&other);

@@ -3,29 +3,31 @@
 #define GDKD_PLAN_H
 
 #include "convert.h"
-#include "kernel.h"
+#include "kernels/stages.h"
 
 // Runs of blocks whose sums are kept apart, at most.
 enum { MOST_CHUNKS = 128 };
 
 // How the rows reach the kernels.
 typedef enum {
-    SHAPE_ROWS,     // one after the other, lanes along the classes
+    SHAPE_ALONG,    // one after the other, lanes along the classes
     SHAPE_ACROSS,   // one per lane, inner >= a vector: floats where they lie, others copied
     SHAPE_GATHERED, // one per lane, gathered into a tile
-    SHAPE_EXACT     // one after the other, all in double
+    SHAPE_DOUBLE    // one after the other, all in double
 } plan_shape;
 
 typedef struct {
     criterion c;
     const kernels *kernels;
+    const float_stages *stages; // of the shape
     const gdkd_config *config;
     const gdkd_batch *batch;
     gdkd_result *result; // NULL when only the workspace is asked for
     plan_shape shape;
     int64_t rows, student_stride, teacher_stride, grad_stride;
-    bool copy_student, copy_teacher, copy_grad, copy_map; // not where or what the kernels want
-    bool needs_target, needs_groups;
+    bool copy_student, copy_teacher, copy_grad; // not where or what the kernels want
+    bool exp_in_gradient;                       // the gradient has room for exponentials
+    bool needs_target, needs_groups, needs_k;
     int block_rows; // rows of a block
     int64_t blocks;
     int chunks; // depends on the shape alone, not on the threads
@@ -49,19 +51,7 @@ int64_t gdkd_target_of(const gdkd_batch *batch, int64_t row);
 // Whether a row is read at all.
 bool gdkd_row_used(const plan *p, int64_t row);
 
-// The rows of a whole block, as bits.
-static inline uint32_t gdkd_all_rows(int rows) {
-    return (1U << rows) - 1U;
-}
-
-// Whether rows are laid out group by group (sorted_body.h).
-static inline bool gdkd_sorts(const plan *p) {
-    return p->shape == SHAPE_ROWS && (p->needs_groups || p->c.split_high);
-}
-
-static inline bool is_finite(double x) {
-    return x - x == 0;
-}
+static inline bool is_finite(double x) { return x - x == 0; }
 
 // Bytes of workspace for this plan, and the most that any call of these sizes and types can need.
 size_t gdkd_plan_workspace(const plan *p);

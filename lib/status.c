@@ -17,7 +17,7 @@ const char *gdkd_status_string(gdkd_status status) {
         [GDKD_ERROR_SIZE] = "outer, classes or inner is negative, or classes is 0 or too large",
         [GDKD_ERROR_OVERFLOW] = "the sizes or strides describe more memory than there can be",
         [GDKD_ERROR_STRIDE] = "a stride is shorter than classes * inner",
-        [GDKD_ERROR_TEMPERATURE] = "a temperature is not in [1e-30, 1e30]",
+        [GDKD_ERROR_TEMPERATURE] = "a temperature is not in [1e-30, 1e6]",
         [GDKD_ERROR_K] = "k, k_max or an entry of k_table is below 1",
         [GDKD_ERROR_ADAPTIVE] =
             "k_ratio is not a finite number above 0, or k_mass is not in (0, 1]",

@@ -1,7 +1,7 @@
 #include "totals.h"
 
 static void count_nonfinite(const block *b, int lane, int64_t row, totals *sum) {
-    if (b->loss[lane] - b->loss[lane] == 0) return;
+    if (b->terms.loss[lane] - b->terms.loss[lane] == 0) return;
     if (sum->nonfinite == 0) sum->first_nonfinite = row;
     sum->nonfinite++;
 }
@@ -9,16 +9,16 @@ static void count_nonfinite(const block *b, int lane, int64_t row, totals *sum) 
 static void add_row(const plan *p, const block *b, int lane, int64_t row, totals *sum) {
     const criterion *c = &p->c;
     const double w = p->batch->row_weight ? p->batch->row_weight[row] : 1;
-    sum->total += w * b->loss[lane];
+    sum->total += w * b->terms.loss[lane];
     count_nonfinite(b, lane, row, sum);
-    if (c->ce) sum->ce += w * b->ce[lane];
+    if (c->ce) sum->ce += w * b->terms.ce[lane];
     if (!c->kd) return;
-    sum->kd += w * b->kd[lane];
-    sum->high += w * b->high[lane];
+    sum->kd += w * b->terms.kd[lane];
+    sum->high += w * b->terms.high[lane];
     for (int g = 0; g < c->groups; g++) {
-        sum->low[g] += w * b->low[g][lane];
-        sum->student_mass[g] += w * b->student_mass[g][lane];
-        sum->teacher_mass[g] += w * b->teacher_mass[g][lane];
+        sum->low[g] += w * b->terms.low[g][lane];
+        sum->student_mass[g] += w * b->terms.student_mass[g][lane];
+        sum->teacher_mass[g] += w * b->terms.teacher_mass[g][lane];
     }
 }
 
@@ -36,40 +36,40 @@ static double sum_of(const lanes value, int rows) {
 
 static void add_whole_block(const plan *p, const block *b, int64_t first, totals *sum) {
     const criterion *c = &p->c;
-    const double total = sum_of(b->loss, b->rows);
+    const double total = sum_of(b->terms.loss, b->rows);
     sum->total += total;
     for (int l = 0; !(total - total == 0) && l < b->rows; l++)
         count_nonfinite(b, l, first + l, sum);
-    if (c->ce) sum->ce += sum_of(b->ce, b->rows);
+    if (c->ce) sum->ce += sum_of(b->terms.ce, b->rows);
     if (!c->kd) return;
-    sum->kd += sum_of(b->kd, b->rows);
-    sum->high += sum_of(b->high, b->rows);
+    sum->kd += sum_of(b->terms.kd, b->rows);
+    sum->high += sum_of(b->terms.high, b->rows);
     for (int g = 0; g < c->groups; g++) {
-        sum->low[g] += sum_of(b->low[g], b->rows);
-        sum->student_mass[g] += sum_of(b->student_mass[g], b->rows);
-        sum->teacher_mass[g] += sum_of(b->teacher_mass[g], b->rows);
+        sum->low[g] += sum_of(b->terms.low[g], b->rows);
+        sum->student_mass[g] += sum_of(b->terms.student_mass[g], b->rows);
+        sum->teacher_mass[g] += sum_of(b->terms.teacher_mass[g], b->rows);
     }
 }
 
 static void add_norms(const criterion *c, const block *b, int lane, totals *sum) {
-    if (c->ce) sum->norm2_ce += b->norm2_ce[lane];
+    if (c->ce) sum->norm2_ce += b->terms.norm2_ce[lane];
     if (!c->kd) return;
-    sum->norm2_high += b->norm2_high[lane];
-    for (int g = 0; g < c->groups; g++) sum->norm2_low[g] += b->norm2_low[g][lane];
+    sum->norm2_high += b->terms.norm2_high[lane];
+    for (int g = 0; g < c->groups; g++) sum->norm2_low[g] += b->terms.norm2_low[g][lane];
 }
 
 void gdkd_add_terms(const plan *p, const block *b, int64_t first, totals *sum) {
-    if (!p->batch->row_weight && b->used == gdkd_all_rows(b->rows)) {
+    if (!p->batch->row_weight && used_rows(b) == (1U << b->rows) - 1U) {
         add_whole_block(p, b, first, sum);
         return;
     }
     for (int l = 0; l < b->rows; l++)
-        if (b->used >> l & 1U) add_row(p, b, l, first + l, sum);
+        if (!has_row(b->in[UNUSED], l)) add_row(p, b, l, first + l, sum);
 }
 
 void gdkd_add_norms(const plan *p, const block *b, totals *sum) {
     for (int l = 0; l < b->rows; l++)
-        if (b->used >> l & 1U) add_norms(&p->c, b, l, sum);
+        if (!has_row(b->in[UNUSED], l)) add_norms(&p->c, b, l, sum);
 }
 
 void gdkd_add_totals(const totals *from, totals *to) {
@@ -87,6 +87,7 @@ void gdkd_add_totals(const totals *from, totals *to) {
     }
     if (to->nonfinite == 0 && from->nonfinite > 0) to->first_nonfinite = from->first_nonfinite;
     to->nonfinite += from->nonfinite;
+    to->grad_nonfinite += from->grad_nonfinite;
 }
 
 void gdkd_report(const plan *p, const totals *sum) {

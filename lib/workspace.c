@@ -3,9 +3,7 @@
 
 enum { ALIGNMENT = 64 };
 
-static size_t round_up(size_t bytes) {
-    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-}
+static size_t round_up(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
 // Gives the next piece of a workspace; with start NULL it only counts.
 typedef struct {
@@ -19,38 +17,55 @@ static void *carve(carver *w, size_t bytes) {
     return piece;
 }
 
-static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
-    const size_t classes = (size_t)p->batch->classes;
-    const size_t tile = sizeof(float) * classes * (size_t)p->block_rows;
-    const size_t row = sizeof(double) * classes;
-    *b = carve(w, sizeof **b);
-    x->tile_s = p->copy_student ? carve(w, tile) : NULL;
-    x->tile_t = p->copy_teacher ? carve(w, tile) : NULL;
-    x->tile_g = p->copy_grad ? carve(w, tile) : NULL;
-    x->tile_map = p->copy_map ? carve(w, classes * (size_t)p->block_rows) : NULL;
-    const bool floats = p->shape != SHAPE_EXACT;
-    // A class of tile_g is written when its exponential has been read, unless they lie in another order.
-    x->exp_s = x->tile_g && !gdkd_sorts(p) ? x->tile_g : floats ? carve(w, tile) : NULL;
-    x->exp_t = floats ? carve(w, tile) : NULL;
-    x->exp_ce = floats && p->c.ce ? carve(w, tile) : NULL;
-    const size_t index = sizeof(int32_t) * (classes + SLACK) * (size_t)p->block_rows;
-    x->exp_high = gdkd_sorts(p) && p->c.split_high ? carve(w, tile) : NULL;
-    x->sorted_s = gdkd_sorts(p) ? carve(w, tile) : NULL;
-    x->sorted_t = gdkd_sorts(p) ? carve(w, tile) : NULL;
-    x->sorted_index = gdkd_sorts(p) ? carve(w, index) : NULL;
-    x->row_s = carve(w, row);
-    x->row_t = carve(w, row);
-    x->row_g = carve(w, row);
-    x->standard_s = carve(w, row);
-    x->standard_t = carve(w, row);
-    x->standard_g = carve(w, row);
-    x->select_value = carve(w, row);
-    x->select_index = carve(w, sizeof(int32_t) * classes);
-    x->map = carve(w, classes);
+static void *carve_if(bool wanted, carver *w, size_t bytes) {
+    return wanted ? carve(w, bytes) : NULL;
 }
 
-// Enough for a gdkd_result that asks for norms too: that call cuts its rows into other blocks, for
-// which as many threads may work as room_threads says, but takes no tiles.
+// What the float stages need. Across rows, a block that is not whole goes through tiles.
+static void carve_floats(const plan *p, carver *w, scratch *x) {
+    const size_t classes = (size_t)p->batch->classes, rows = (size_t)p->block_rows;
+    const size_t tile = sizeof(float) * classes * rows;
+    const bool across = p->shape != SHAPE_ALONG, sorted = !across && is_sorted(&p->c);
+    x->tile_s = carve_if(across || p->copy_student, w, tile);
+    x->tile_t = carve_if((across && p->c.kd) || p->copy_teacher, w, tile);
+    x->tile_g = carve_if(across || p->copy_grad, w, tile);
+    // A class of tile_g is written when its exponential has been read, unless they lie in another order.
+    x->exp_s = x->tile_g && !sorted ? x->tile_g : carve(w, tile);
+    x->exp_t = carve(w, tile);
+    x->exp_ce = carve_if(p->c.ce, w, tile);
+    x->exp_high = carve_if(sorted && p->c.split_high, w, tile);
+    x->words = carve_if(p->c.kd, w,
+                        sizeof(uint16_t) * MAX_GROUPS *
+                            (across ? classes : (size_t)steps_of(p->c.classes) * rows));
+    x->sorted_s = carve_if(sorted, w, tile);
+    x->sorted_t = carve_if(sorted, w, tile);
+    x->order = carve_if(sorted, w, sizeof(int32_t) * classes * rows);
+}
+
+static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
+    const size_t classes = (size_t)p->batch->classes, row = sizeof(double) * classes;
+    *x = (scratch){0};
+    *b = carve(w, sizeof **b);
+    picked *picks = carve_if(p->shape == SHAPE_ALONG && p->c.kd, w, sizeof *picks);
+    row_groups *high = carve_if(p->c.split_high, w, sizeof *high);
+    temperatures *group = carve_if(p->c.split_high, w, sizeof *group * MAX_GROUPS);
+    if (*b) {
+        memset(*b, 0, offsetof(block, low));
+        (*b)->picks = picks, (*b)->high = high, (*b)->group = group;
+        if (high) memset(high, 0, sizeof *high);
+        if (picks) memset(&picks->ref, 0, sizeof *picks - offsetof(picked, ref));
+    }
+    if (p->shape != SHAPE_DOUBLE) carve_floats(p, w, x);
+    double **rows[] = {&x->row_s,        &x->row_t,        &x->row_g,
+                       &x->sorted_row_s, &x->sorted_row_t, &x->share};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) *rows[i] = carve(w, row);
+    x->row_order = carve(w, sizeof(int32_t) * classes);
+    x->row_words = carve(w, sizeof(uint16_t) * MAX_GROUPS * (size_t)steps_of(p->c.classes));
+    x->select_value = carve(w, row);
+    x->select_index = carve(w, sizeof(int32_t) * classes);
+}
+
+// For as many threads as any gdkd_result may call for: one that asks for norms cuts its rows into other blocks.
 size_t gdkd_plan_workspace(const plan *p) {
     carver w = {NULL, ALIGNMENT}; // room to align the start
     carve(&w, sizeof(totals) * MOST_CHUNKS);

@@ -2,18 +2,19 @@
 
 # Before `make deps demo` has installed the compiler, it is the machine that says what it will compile for.
 MACHINE := $(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m)-)
-LIB_SRC := $(filter-out lib/kernels_%.c,$(wildcard lib/*.c))
-LIB_SRC += $(wildcard lib/kernels_scalar*.c)
+LIB_SRC := $(wildcard lib/*.c lib/kernels/scalar*.c)
 # Its vectors are wider than registers and never leave a file, so their calling convention does not matter.
-ISA_CFLAGS_scalar := -O2 -Wno-psabi
+ISA_CFLAGS_scalar := -Os -Wno-psabi
 ISA_CFLAGS_avx2   := -mavx2 -mfma -mf16c -mpopcnt
 ISA_CFLAGS_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mf16c -mpopcnt -mprefer-vector-width=512
 ifneq ($(filter x86_64-%,$(MACHINE)),)
-LIB_SRC += $(wildcard lib/kernels_avx2*.c lib/kernels_avx512*.c)
+LIB_SRC += $(wildcard lib/kernels/avx2*.c lib/kernels/avx512*.c)
 endif
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/obj/%.o)
 
-LIB_CFLAGS = -fPIC -fvisibility=hidden $(NUMERICS) -Ilib $(ISA_CFLAGS_$(word 2,$(subst _, ,$(basename $(notdir $<)))))
+# A kernel's name is its instruction set and type.
+isa_of      = $(firstword $(subst _, ,$(notdir $(1))))
+LIB_CFLAGS  = -fPIC -fvisibility=hidden $(NUMERICS) -Ilib -Ilib/kernels $(ISA_CFLAGS_$(call isa_of,$<))
 
 $(LIB_OBJ): $(O)/obj/%.o: %.c $(O)/flags
 	$(call cc,$(LIB_CFLAGS))

@@ -13,9 +13,6 @@ typedef struct {
     __m256 lo, hi;
 } vec;
 typedef struct {
-    __m256i lo, hi;
-} ivec;
-typedef struct {
     __m256 lo, hi;
 } mask; // every lane all ones or all zeros
 
@@ -23,16 +20,10 @@ typedef struct {
 #define LARGE_OP           OP
 #define PAIR(type, lo, hi) ((type){(lo), (hi)})
 
-OP __m256i mask_bits(__m256 m) {
-    return _mm256_castps_si256(m);
-}
+OP __m256i mask_bits(__m256 m) { return _mm256_castps_si256(m); }
 
-OP vec v_splat(real x) {
-    return PAIR(vec, _mm256_set1_ps(x), _mm256_set1_ps(x));
-}
-OP vec v_load(const real *p) {
-    return PAIR(vec, _mm256_loadu_ps(p), _mm256_loadu_ps(p + 8));
-}
+OP vec v_splat(real x) { return PAIR(vec, _mm256_set1_ps(x), _mm256_set1_ps(x)); }
+OP vec v_load(const real *p) { return PAIR(vec, _mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)); }
 OP vec v_load_some(const real *p, mask m) {
     return PAIR(vec, _mm256_maskload_ps(p, mask_bits(m.lo)),
                 _mm256_maskload_ps(p + 8, mask_bits(m.hi)));
@@ -78,37 +69,26 @@ OP vec v_shift_to_exponent(vec a) {
 OP vec v_select(mask m, vec a, vec b) {
     return PAIR(vec, _mm256_blendv_ps(b.lo, a.lo, m.lo), _mm256_blendv_ps(b.hi, a.hi, m.hi));
 }
-// A lane left out adds -0.0, which changes no sum: +0.0 would turn -0.0 into +0.0.
-OP vec v_keep(mask m, vec a) {
-    const __m256 nothing = _mm256_set1_ps(-0.0F);
-    return PAIR(vec, _mm256_blendv_ps(nothing, a.lo, m.lo), _mm256_blendv_ps(nothing, a.hi, m.hi));
-}
 OP vec v_only(mask m, vec a) {
     return PAIR(vec, _mm256_and_ps(m.lo, a.lo), _mm256_and_ps(m.hi, a.hi));
 }
-OP vec v_add_where(vec acc, mask m, vec a) {
-    return v_add(acc, v_keep(m, a));
-}
-OP vec v_fma_where(vec acc, mask m, vec a, vec b) {
-    return v_select(m, v_fma(a, b, acc), acc);
-}
-OP vec v_max_where(vec acc, mask m, vec a) {
-    return v_select(m, v_max(acc, a), acc);
-}
+OP vec v_fma_where(vec acc, mask m, vec a, vec b) { return v_select(m, v_fma(a, b, acc), acc); }
+OP vec v_max_where(vec acc, mask m, vec a) { return v_select(m, v_max(acc, a), acc); }
 
 #define COMPARE(a, b, how)                                                                         \
     PAIR(mask, _mm256_cmp_ps((a).lo, (b).lo, how), _mm256_cmp_ps((a).hi, (b).hi, how))
-OP mask v_lt(vec a, vec b) {
-    return COMPARE(a, b, _CMP_LT_OQ);
-}
-OP mask v_le(vec a, vec b) {
-    return COMPARE(a, b, _CMP_LE_OQ);
-}
-OP mask v_eq(vec a, vec b) {
-    return COMPARE(a, b, _CMP_EQ_OQ);
-}
+OP mask v_lt(vec a, vec b) { return COMPARE(a, b, _CMP_LT_OQ); }
+OP mask v_le(vec a, vec b) { return COMPARE(a, b, _CMP_LE_OQ); }
+OP mask v_eq(vec a, vec b) { return COMPARE(a, b, _CMP_EQ_OQ); }
 #undef COMPARE
 
+OP mask m_of_bits(uint32_t bits) {
+    const __m256i all = _mm256_set1_epi32((int32_t)bits);
+    const __m256i lo = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128),
+                  hi = _mm256_slli_epi32(lo, 8);
+    return PAIR(mask, _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(all, lo), lo)),
+                _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_and_si256(all, hi), hi)));
+}
 OP mask m_and(mask a, mask b) {
     return PAIR(mask, _mm256_and_ps(a.lo, b.lo), _mm256_and_ps(a.hi, b.hi));
 }
@@ -120,47 +100,6 @@ OP mask m_andnot(mask a, mask b) {
 }
 OP uint32_t m_bits(mask m) {
     return (uint32_t)_mm256_movemask_ps(m.lo) | (uint32_t)_mm256_movemask_ps(m.hi) << 8;
-}
-
-OP ivec i_splat(int32_t i) {
-    return PAIR(ivec, _mm256_set1_epi32(i), _mm256_set1_epi32(i));
-}
-OP ivec i_load(const int32_t *p) {
-    return PAIR(ivec, _mm256_loadu_si256((const __m256i *)(const void *)p),
-                _mm256_loadu_si256((const __m256i *)(const void *)(p + 8)));
-}
-OP ivec i_add(ivec a, ivec b) {
-    return PAIR(ivec, _mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi));
-}
-OP ivec i_count(int32_t from) {
-    return i_add(i_splat(from), PAIR(ivec, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
-                                     _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15)));
-}
-OP mask i_eq(ivec a, ivec b) {
-    return PAIR(mask, _mm256_castsi256_ps(_mm256_cmpeq_epi32(a.lo, b.lo)),
-                _mm256_castsi256_ps(_mm256_cmpeq_epi32(a.hi, b.hi)));
-}
-OP mask i_gt(ivec a, ivec b) {
-    return PAIR(mask, _mm256_castsi256_ps(_mm256_cmpgt_epi32(a.lo, b.lo)),
-                _mm256_castsi256_ps(_mm256_cmpgt_epi32(a.hi, b.hi)));
-}
-OP mask i_le(ivec a, ivec b) {
-    return m_or(i_gt(b, a), i_eq(a, b));
-}
-OP mask m_first(int n) {
-    return i_gt(i_splat(n), i_count(0));
-}
-// Bytes are read one by one where the mask ends early: there is no masked byte load before AVX-512.
-OP ivec i_load_bytes(const uint8_t *p, mask m) {
-    uint8_t bytes[LANES] = {0};
-    const uint32_t bits = m_bits(m);
-    if (bits == 0xFFFFU)
-        __builtin_memcpy(bytes, p, LANES);
-    else
-        for (int l = 0; l < LANES; l++)
-            if (bits >> l & 1U) bytes[l] = p[l];
-    const __m128i all = _mm_loadu_si128((const __m128i *)(const void *)bytes);
-    return PAIR(ivec, _mm256_cvtepu8_epi32(all), _mm256_cvtepu8_epi32(_mm_srli_si128(all, 8)));
 }
 
 OP vec v_from_doubles(const double *p) {
@@ -208,9 +147,7 @@ OP __m256 eight_bf16(const uint16_t *p) {
     const __m128i bits = _mm_loadu_si128((const __m128i *)(const void *)p);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
 }
-OP vec v_load_bf16(const uint16_t *p) {
-    return PAIR(vec, eight_bf16(p), eight_bf16(p + 8));
-}
+OP vec v_load_bf16(const uint16_t *p) { return PAIR(vec, eight_bf16(p), eight_bf16(p + 8)); }
 // The upper halves, rounded to nearest even.
 OP __m256i upper_halves(__m256 x) {
     const __m256i bits = _mm256_castps_si256(x), half = _mm256_set1_epi32(0x7FFF);
@@ -232,20 +169,6 @@ OP int store_lanes_4(int32_t *p, unsigned bits, int32_t first) {
     _mm_storeu_si128((__m128i *)(void *)p, _mm_add_epi32(lanes, _mm_set1_epi32(first)));
     return __builtin_popcount(bits);
 }
-OP int i_store_lanes(int32_t *p, mask m, int32_t first) {
-    const unsigned bits = m_bits(m);
-    int count = 0;
-    if (bits == 0xFFFFU) { // most of a large group
-        const ivec all = i_count(first);
-        _mm256_storeu_si256((__m256i *)(void *)p, all.lo);
-        _mm256_storeu_si256((__m256i *)(void *)(p + 8), all.hi);
-        return LANES;
-    }
-    for (unsigned l = 0; l < LANES; l += 4)
-        count += store_lanes_4(p + count, bits >> l & 15U, first + (int32_t)l);
-    return count;
-}
-
 #undef PAIR
 #include "transpose_avx.h"
 

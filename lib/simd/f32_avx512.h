@@ -10,120 +10,43 @@ typedef float real;
 enum { LANES = 16 };
 
 typedef __m512 vec;
-typedef __m512i ivec;
 typedef __mmask16 mask;
 
 #define OP       static inline __attribute__((always_inline))
 #define LARGE_OP OP
 
-OP vec v_splat(real x) {
-    return _mm512_set1_ps(x);
-}
-OP vec v_load(const real *p) {
-    return _mm512_loadu_ps(p);
-}
-OP vec v_load_some(const real *p, mask m) {
-    return _mm512_maskz_loadu_ps(m, p);
-}
-OP void v_store(real *p, vec a) {
-    _mm512_storeu_ps(p, a);
-}
-OP void v_store_some(real *p, mask m, vec a) {
-    _mm512_mask_storeu_ps(p, m, a);
-}
+OP vec v_splat(real x) { return _mm512_set1_ps(x); }
+OP vec v_load(const real *p) { return _mm512_loadu_ps(p); }
+OP vec v_load_some(const real *p, mask m) { return _mm512_maskz_loadu_ps(m, p); }
+OP void v_store(real *p, vec a) { _mm512_storeu_ps(p, a); }
+OP void v_store_some(real *p, mask m, vec a) { _mm512_mask_storeu_ps(p, m, a); }
 
-OP vec v_add(vec a, vec b) {
-    return _mm512_add_ps(a, b);
-}
-OP vec v_sub(vec a, vec b) {
-    return _mm512_sub_ps(a, b);
-}
-OP vec v_mul(vec a, vec b) {
-    return _mm512_mul_ps(a, b);
-}
-OP vec v_fma(vec a, vec b, vec c) {
-    return _mm512_fmadd_ps(a, b, c);
-}
-OP vec v_fms(vec a, vec b, vec c) {
-    return _mm512_fmsub_ps(a, b, c);
-}
-OP vec v_fnma(vec a, vec b, vec c) {
-    return _mm512_fnmadd_ps(a, b, c);
-}
-OP vec v_max(vec a, vec b) {
-    return _mm512_max_ps(a, b);
-}
-OP vec v_min(vec a, vec b) {
-    return _mm512_min_ps(a, b);
-}
+OP vec v_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+OP vec v_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
+OP vec v_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
+OP vec v_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+OP vec v_fms(vec a, vec b, vec c) { return _mm512_fmsub_ps(a, b, c); }
+OP vec v_fnma(vec a, vec b, vec c) { return _mm512_fnmadd_ps(a, b, c); }
+OP vec v_max(vec a, vec b) { return _mm512_max_ps(a, b); }
+OP vec v_min(vec a, vec b) { return _mm512_min_ps(a, b); }
 OP vec v_shift_to_exponent(vec a) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23));
 }
 
-OP vec v_select(mask m, vec a, vec b) {
-    return _mm512_mask_blend_ps(m, b, a);
-}
-OP vec v_only(mask m, vec a) {
-    return _mm512_maskz_mov_ps(m, a);
-}
-OP vec v_add_where(vec acc, mask m, vec a) {
-    return _mm512_mask_add_ps(acc, m, acc, a);
-}
-OP vec v_fma_where(vec acc, mask m, vec a, vec b) {
-    return _mm512_mask3_fmadd_ps(a, b, acc, m);
-}
-OP vec v_max_where(vec acc, mask m, vec a) {
-    return _mm512_mask_max_ps(acc, m, acc, a);
-}
+OP vec v_select(mask m, vec a, vec b) { return _mm512_mask_blend_ps(m, b, a); }
+OP vec v_only(mask m, vec a) { return _mm512_maskz_mov_ps(m, a); }
+OP vec v_fma_where(vec acc, mask m, vec a, vec b) { return _mm512_mask3_fmadd_ps(a, b, acc, m); }
+OP vec v_max_where(vec acc, mask m, vec a) { return _mm512_mask_max_ps(acc, m, acc, a); }
 
-OP mask v_lt(vec a, vec b) {
-    return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
-}
-OP mask v_le(vec a, vec b) {
-    return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ);
-}
-OP mask v_eq(vec a, vec b) {
-    return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
-}
+OP mask v_lt(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+OP mask v_le(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+OP mask v_eq(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
 
-OP mask m_first(int n) {
-    return (mask)((1U << n) - 1U);
-}
-OP mask m_and(mask a, mask b) {
-    return _kand_mask16(a, b);
-}
-OP mask m_or(mask a, mask b) {
-    return _kor_mask16(a, b);
-}
-OP mask m_andnot(mask a, mask b) {
-    return _kandn_mask16(a, b);
-}
-OP uint32_t m_bits(mask m) {
-    return m;
-}
-
-OP ivec i_splat(int32_t i) {
-    return _mm512_set1_epi32(i);
-}
-OP ivec i_load(const int32_t *p) {
-    return _mm512_loadu_si512(p);
-}
-OP ivec i_count(int32_t from) {
-    return _mm512_add_epi32(_mm512_set1_epi32(from), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
-                                                                       10, 11, 12, 13, 14, 15));
-}
-OP ivec i_add(ivec a, ivec b) {
-    return _mm512_add_epi32(a, b);
-}
-OP mask i_le(ivec a, ivec b) {
-    return _mm512_cmple_epi32_mask(a, b);
-}
-OP mask i_eq(ivec a, ivec b) {
-    return _mm512_cmpeq_epi32_mask(a, b);
-}
-OP ivec i_load_bytes(const uint8_t *p, mask m) {
-    return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, p));
-}
+OP mask m_of_bits(uint32_t bits) { return (mask)bits; }
+OP mask m_and(mask a, mask b) { return _kand_mask16(a, b); }
+OP mask m_or(mask a, mask b) { return _kor_mask16(a, b); }
+OP mask m_andnot(mask a, mask b) { return _kandn_mask16(a, b); }
+OP uint32_t m_bits(mask m) { return m; }
 
 OP vec v_from_doubles(const double *p) {
     return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(_mm512_loadu_pd(p))),
@@ -167,11 +90,6 @@ OP void v_store_bf16(uint16_t *p, vec a) {
     const __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF));
     const __m512i upper = _mm512_srli_epi32(_mm512_add_epi32(bits, half), 16);
     _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16(upper));
-}
-
-OP int i_store_lanes(int32_t *p, mask m, int32_t first) {
-    _mm512_storeu_si512(p, _mm512_maskz_compress_epi32(m, i_count(first)));
-    return __builtin_popcount(m);
 }
 
 #include "transpose_avx.h"

@@ -12,7 +12,6 @@ enum { LANES = 8 };
 typedef struct {
     __m256d lo, hi;
 } vec;
-typedef __m256i ivec;
 typedef struct {
     __m256d lo, hi;
 } mask; // every lane all ones or all zeros
@@ -21,16 +20,10 @@ typedef struct {
 #define LARGE_OP           OP
 #define PAIR(type, lo, hi) ((type){(lo), (hi)})
 
-OP __m256i mask_bits(__m256d m) {
-    return _mm256_castpd_si256(m);
-}
+OP __m256i mask_bits(__m256d m) { return _mm256_castpd_si256(m); }
 
-OP vec v_splat(real x) {
-    return PAIR(vec, _mm256_set1_pd(x), _mm256_set1_pd(x));
-}
-OP vec v_load(const real *p) {
-    return PAIR(vec, _mm256_loadu_pd(p), _mm256_loadu_pd(p + 4));
-}
+OP vec v_splat(real x) { return PAIR(vec, _mm256_set1_pd(x), _mm256_set1_pd(x)); }
+OP vec v_load(const real *p) { return PAIR(vec, _mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)); }
 OP vec v_load_some(const real *p, mask m) {
     return PAIR(vec, _mm256_maskload_pd(p, mask_bits(m.lo)),
                 _mm256_maskload_pd(p + 4, mask_bits(m.hi)));
@@ -76,9 +69,7 @@ OP vec v_shift_to_exponent(vec a) {
 OP vec v_div(vec a, vec b) {
     return PAIR(vec, _mm256_div_pd(a.lo, b.lo), _mm256_div_pd(a.hi, b.hi));
 }
-OP vec v_sqrt(vec a) {
-    return PAIR(vec, _mm256_sqrt_pd(a.lo), _mm256_sqrt_pd(a.hi));
-}
+OP vec v_sqrt(vec a) { return PAIR(vec, _mm256_sqrt_pd(a.lo), _mm256_sqrt_pd(a.hi)); }
 // x = 2^e m with m in [sqrt(1/2), sqrt 2), for normal x > 0. e is made a double in the low bits of
 // 2^52, from which 2^52 and the exponent's bias are taken off again.
 OP __m256d exponent_of_four(__m256d x, __m256d *m) {
@@ -105,29 +96,22 @@ OP vec v_select(mask m, vec a, vec b) {
 OP vec v_only(mask m, vec a) {
     return PAIR(vec, _mm256_and_pd(m.lo, a.lo), _mm256_and_pd(m.hi, a.hi));
 }
-OP vec v_add_where(vec acc, mask m, vec a) {
-    return v_select(m, v_add(acc, a), acc);
-}
-OP vec v_fma_where(vec acc, mask m, vec a, vec b) {
-    return v_select(m, v_fma(a, b, acc), acc);
-}
-OP vec v_max_where(vec acc, mask m, vec a) {
-    return v_select(m, v_max(acc, a), acc);
-}
+OP vec v_fma_where(vec acc, mask m, vec a, vec b) { return v_select(m, v_fma(a, b, acc), acc); }
+OP vec v_max_where(vec acc, mask m, vec a) { return v_select(m, v_max(acc, a), acc); }
 
 #define COMPARE(a, b, how)                                                                         \
     PAIR(mask, _mm256_cmp_pd((a).lo, (b).lo, how), _mm256_cmp_pd((a).hi, (b).hi, how))
-OP mask v_lt(vec a, vec b) {
-    return COMPARE(a, b, _CMP_LT_OQ);
-}
-OP mask v_le(vec a, vec b) {
-    return COMPARE(a, b, _CMP_LE_OQ);
-}
-OP mask v_eq(vec a, vec b) {
-    return COMPARE(a, b, _CMP_EQ_OQ);
-}
+OP mask v_lt(vec a, vec b) { return COMPARE(a, b, _CMP_LT_OQ); }
+OP mask v_le(vec a, vec b) { return COMPARE(a, b, _CMP_LE_OQ); }
+OP mask v_eq(vec a, vec b) { return COMPARE(a, b, _CMP_EQ_OQ); }
 #undef COMPARE
 
+OP mask m_of_bits(uint32_t bits) {
+    const __m256i all = _mm256_set1_epi64x(bits), lo = _mm256_setr_epi64x(1, 2, 4, 8),
+                  hi = _mm256_slli_epi64(lo, 4);
+    return PAIR(mask, _mm256_castsi256_pd(_mm256_cmpeq_epi64(_mm256_and_si256(all, lo), lo)),
+                _mm256_castsi256_pd(_mm256_cmpeq_epi64(_mm256_and_si256(all, hi), hi)));
+}
 OP mask m_and(mask a, mask b) {
     return PAIR(mask, _mm256_and_pd(a.lo, b.lo), _mm256_and_pd(a.hi, b.hi));
 }
@@ -141,53 +125,9 @@ OP uint32_t m_bits(mask m) {
     return (uint32_t)_mm256_movemask_pd(m.lo) | (uint32_t)_mm256_movemask_pd(m.hi) << 4;
 }
 
-OP ivec i_splat(int32_t i) {
-    return _mm256_set1_epi32(i);
-}
-OP ivec i_load(const int32_t *p) {
-    return _mm256_loadu_si256((const __m256i *)(const void *)p);
-}
-OP ivec i_add(ivec a, ivec b) {
-    return _mm256_add_epi32(a, b);
-}
-OP ivec i_count(int32_t from) {
-    return i_add(i_splat(from), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-// Widens eight 32-bit lanes of ones or zeros to 64 bits each.
-OP mask widen(__m256i m) {
-    return PAIR(mask, _mm256_castsi256_pd(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(m))),
-                _mm256_castsi256_pd(_mm256_cvtepi32_epi64(_mm256_extracti128_si256(m, 1))));
-}
-OP mask i_eq(ivec a, ivec b) {
-    return widen(_mm256_cmpeq_epi32(a, b));
-}
-OP mask i_le(ivec a, ivec b) {
-    return widen(_mm256_or_si256(_mm256_cmpgt_epi32(b, a), _mm256_cmpeq_epi32(a, b)));
-}
-OP mask m_first(int n) {
-    return widen(_mm256_cmpgt_epi32(i_splat(n), i_count(0)));
-}
-// Bytes are read one by one where the mask ends early: there is no masked byte load before AVX-512.
-OP ivec i_load_bytes(const uint8_t *p, mask m) {
-    uint8_t bytes[16] = {0};
-    const uint32_t bits = m_bits(m);
-    if (bits == 0xFFU)
-        __builtin_memcpy(bytes, p, LANES);
-    else
-        for (int l = 0; l < LANES; l++)
-            if (bits >> l & 1U) bytes[l] = p[l];
-    return _mm256_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)bytes));
-}
-
-OP vec v_from_doubles(const double *p) {
-    return v_load(p);
-}
-OP void v_to_doubles(double *p, vec a) {
-    v_store(p, a);
-}
-OP void v_add_to_doubles(double *sums, vec a) {
-    v_store(sums, v_add(v_load(sums), a));
-}
+OP vec v_from_doubles(const double *p) { return v_load(p); }
+OP void v_to_doubles(double *p, vec a) { v_store(p, a); }
+OP void v_add_to_doubles(double *sums, vec a) { v_store(sums, v_add(v_load(sums), a)); }
 OP double v_sum(vec a) {
     __m256d c = _mm256_add_pd(a.lo, a.hi);
     __m128d d = _mm_add_pd(_mm256_castpd256_pd128(c), _mm256_extractf128_pd(c, 1));

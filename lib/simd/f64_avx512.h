@@ -10,62 +10,31 @@ typedef double real;
 enum { LANES = 8 };
 
 typedef __m512d vec;
-typedef __m256i ivec;
 typedef __mmask8 mask;
 
 #define OP       static inline __attribute__((always_inline))
 #define LARGE_OP OP
 
-OP vec v_splat(real x) {
-    return _mm512_set1_pd(x);
-}
-OP vec v_load(const real *p) {
-    return _mm512_loadu_pd(p);
-}
-OP vec v_load_some(const real *p, mask m) {
-    return _mm512_maskz_loadu_pd(m, p);
-}
-OP void v_store(real *p, vec a) {
-    _mm512_storeu_pd(p, a);
-}
-OP void v_store_some(real *p, mask m, vec a) {
-    _mm512_mask_storeu_pd(p, m, a);
-}
+OP vec v_splat(real x) { return _mm512_set1_pd(x); }
+OP vec v_load(const real *p) { return _mm512_loadu_pd(p); }
+OP vec v_load_some(const real *p, mask m) { return _mm512_maskz_loadu_pd(m, p); }
+OP void v_store(real *p, vec a) { _mm512_storeu_pd(p, a); }
+OP void v_store_some(real *p, mask m, vec a) { _mm512_mask_storeu_pd(p, m, a); }
 
-OP vec v_add(vec a, vec b) {
-    return _mm512_add_pd(a, b);
-}
-OP vec v_sub(vec a, vec b) {
-    return _mm512_sub_pd(a, b);
-}
-OP vec v_mul(vec a, vec b) {
-    return _mm512_mul_pd(a, b);
-}
-OP vec v_fma(vec a, vec b, vec c) {
-    return _mm512_fmadd_pd(a, b, c);
-}
-OP vec v_fms(vec a, vec b, vec c) {
-    return _mm512_fmsub_pd(a, b, c);
-}
-OP vec v_fnma(vec a, vec b, vec c) {
-    return _mm512_fnmadd_pd(a, b, c);
-}
-OP vec v_max(vec a, vec b) {
-    return _mm512_max_pd(a, b);
-}
-OP vec v_min(vec a, vec b) {
-    return _mm512_min_pd(a, b);
-}
+OP vec v_add(vec a, vec b) { return _mm512_add_pd(a, b); }
+OP vec v_sub(vec a, vec b) { return _mm512_sub_pd(a, b); }
+OP vec v_mul(vec a, vec b) { return _mm512_mul_pd(a, b); }
+OP vec v_fma(vec a, vec b, vec c) { return _mm512_fmadd_pd(a, b, c); }
+OP vec v_fms(vec a, vec b, vec c) { return _mm512_fmsub_pd(a, b, c); }
+OP vec v_fnma(vec a, vec b, vec c) { return _mm512_fnmadd_pd(a, b, c); }
+OP vec v_max(vec a, vec b) { return _mm512_max_pd(a, b); }
+OP vec v_min(vec a, vec b) { return _mm512_min_pd(a, b); }
 OP vec v_shift_to_exponent(vec a) {
     return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(a), 52));
 }
 
-OP vec v_div(vec a, vec b) {
-    return _mm512_div_pd(a, b);
-}
-OP vec v_sqrt(vec a) {
-    return _mm512_sqrt_pd(a);
-}
+OP vec v_div(vec a, vec b) { return _mm512_div_pd(a, b); }
+OP vec v_sqrt(vec a) { return _mm512_sqrt_pd(a); }
 // x = 2^e m with m in [sqrt(1/2), sqrt 2), for normal x > 0. e is made a double in the low bits of
 // 2^52, from which 2^52 and the exponent's bias are taken off again.
 OP vec v_exponent(vec x, vec *m) {
@@ -80,79 +49,24 @@ OP vec v_exponent(vec x, vec *m) {
                  v_splat(4503599627370496.0 + 1023.0));
 }
 
-OP vec v_select(mask m, vec a, vec b) {
-    return _mm512_mask_blend_pd(m, b, a);
-}
-OP vec v_only(mask m, vec a) {
-    return _mm512_maskz_mov_pd(m, a);
-}
-OP vec v_add_where(vec acc, mask m, vec a) {
-    return _mm512_mask_add_pd(acc, m, acc, a);
-}
-OP vec v_fma_where(vec acc, mask m, vec a, vec b) {
-    return _mm512_mask3_fmadd_pd(a, b, acc, m);
-}
-OP vec v_max_where(vec acc, mask m, vec a) {
-    return _mm512_mask_max_pd(acc, m, acc, a);
-}
+OP vec v_select(mask m, vec a, vec b) { return _mm512_mask_blend_pd(m, b, a); }
+OP vec v_only(mask m, vec a) { return _mm512_maskz_mov_pd(m, a); }
+OP vec v_fma_where(vec acc, mask m, vec a, vec b) { return _mm512_mask3_fmadd_pd(a, b, acc, m); }
+OP vec v_max_where(vec acc, mask m, vec a) { return _mm512_mask_max_pd(acc, m, acc, a); }
 
-OP mask v_lt(vec a, vec b) {
-    return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ);
-}
-OP mask v_le(vec a, vec b) {
-    return _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ);
-}
-OP mask v_eq(vec a, vec b) {
-    return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ);
-}
+OP mask v_lt(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
+OP mask v_le(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ); }
+OP mask v_eq(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ); }
 
-OP mask m_first(int n) {
-    return (mask)((1U << n) - 1U);
-}
-OP mask m_and(mask a, mask b) {
-    return _kand_mask8(a, b);
-}
-OP mask m_or(mask a, mask b) {
-    return _kor_mask8(a, b);
-}
-OP mask m_andnot(mask a, mask b) {
-    return _kandn_mask8(a, b);
-}
-OP uint32_t m_bits(mask m) {
-    return m;
-}
+OP mask m_of_bits(uint32_t bits) { return (mask)bits; }
+OP mask m_and(mask a, mask b) { return _kand_mask8(a, b); }
+OP mask m_or(mask a, mask b) { return _kor_mask8(a, b); }
+OP mask m_andnot(mask a, mask b) { return _kandn_mask8(a, b); }
+OP uint32_t m_bits(mask m) { return m; }
 
-OP ivec i_splat(int32_t i) {
-    return _mm256_set1_epi32(i);
-}
-OP ivec i_load(const int32_t *p) {
-    return _mm256_loadu_si256((const __m256i *)(const void *)p);
-}
-OP ivec i_count(int32_t from) {
-    return _mm256_add_epi32(_mm256_set1_epi32(from), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-OP ivec i_add(ivec a, ivec b) {
-    return _mm256_add_epi32(a, b);
-}
-OP mask i_le(ivec a, ivec b) {
-    return _mm256_cmple_epi32_mask(a, b);
-}
-OP mask i_eq(ivec a, ivec b) {
-    return _mm256_cmpeq_epi32_mask(a, b);
-}
-OP ivec i_load_bytes(const uint8_t *p, mask m) {
-    return _mm256_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, p));
-}
-
-OP vec v_from_doubles(const double *p) {
-    return v_load(p);
-}
-OP void v_to_doubles(double *p, vec a) {
-    v_store(p, a);
-}
-OP void v_add_to_doubles(double *sums, vec a) {
-    v_store(sums, v_add(v_load(sums), a));
-}
+OP vec v_from_doubles(const double *p) { return v_load(p); }
+OP void v_to_doubles(double *p, vec a) { v_store(p, a); }
+OP void v_add_to_doubles(double *sums, vec a) { v_store(sums, v_add(v_load(sums), a)); }
 OP double v_sum(vec a) {
     __m256d c = _mm256_add_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd(a, 1));
     __m128d d = _mm_add_pd(_mm256_castpd256_pd128(c), _mm256_extractf128_pd(c, 1));

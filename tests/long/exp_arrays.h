@@ -2,7 +2,7 @@
 #ifndef GDKD_TESTS_EXP_ARRAYS_H
 #define GDKD_TESTS_EXP_ARRAYS_H
 
-#include "kernel.h"
+#include "kernels/stages.h"
 
 void exp_f32_scalar(const exp_scale *scale, const float *x, float *y, size_t n);
 void exp_f64_scalar(const exp_scale *scale, const double *x, double *y, size_t n);

@@ -1,6 +1,0 @@
-// The double kernels: AVX2 with FMA.
-#include "simd/f64_avx2.h"
-
-#define ISA(name) name##_avx2
-
-#include "kernels_f64_body.h"

@@ -1,6 +1,0 @@
-// The double kernels: AVX-512.
-#include "simd/f64_avx512.h"
-
-#define ISA(name) name##_avx512
-
-#include "kernels_f64_body.h"

@@ -1,7 +1,0 @@
-// The double kernels: plain C.
-#define REAL_IS_DOUBLE
-#include "simd/scalar.h"
-
-#define ISA(name) name##_scalar
-
-#include "kernels_f64_body.h"
