@@ -8,9 +8,9 @@
 //     p_i, q_i   softmax of x and of z within the group of class i
 //
 //     high   = sum_g Q_g (log Q_g - log P_g)
-//     low_g  = sum_{i in g} q_i (log q_i - log p_i)      forward   (GDKD_KL_FORWARD)
-//              sum_{i in g} p_i (log p_i - log q_i)      reverse   (GDKD_KL_REVERSE)
-//              half of each                              symmetric (GDKD_KL_SYMMETRIC)
+//     low_g  = sum_{i in g} q_i (log q_i - log p_i)      forward   (GDKD_DIVERGENCE_FORWARD_KL)
+//              sum_{i in g} p_i (log p_i - log q_i)      reverse   (GDKD_DIVERGENCE_REVERSE_KL)
+//              half of each                              symmetric (GDKD_DIVERGENCE_SYMMETRIC_KL)
 //     kd     = T^2 ( w_high high + sum_g w_low[g] m_g low_g )        m_g = 1, or Q_g if asked
 //     row    = ce_weight CE(s, target) + kd_weight kd
 //
@@ -150,7 +150,11 @@ enum {
 };
 
 // The divergence of the low terms. The high term's is forward, by the definition of the method.
-enum { GDKD_KL_FORWARD = 0, GDKD_KL_REVERSE = 1, GDKD_KL_SYMMETRIC = 2 };
+enum {
+    GDKD_DIVERGENCE_FORWARD_KL = 0,
+    GDKD_DIVERGENCE_REVERSE_KL = 1,
+    GDKD_DIVERGENCE_SYMMETRIC_KL = 2
+};
 
 // Standardisation of logits to (x - mean) / (1e-7 + std), before the temperature; the gradient
 // flows through the student's own mean and std. The partition is always found from the raw teacher.
@@ -187,7 +191,7 @@ typedef struct gdkd_config {
 
     int32_t partition;   // GDKD_PARTITION_*
     int32_t k_rule;      // GDKD_K_*
-    int32_t kl;          // GDKD_KL_*
+    int32_t divergence;  // GDKD_DIVERGENCE_*
     int32_t standardize; // GDKD_STANDARDIZE_*
     int32_t reduction;   // GDKD_REDUCTION_*
     int64_t k;           // GDKD_K_FIXED: >= 1; above C counts as C
@@ -202,11 +206,11 @@ typedef struct gdkd_config {
     // A term of weight 0 is not computed and reported as 0. With kd_weight 0 the teacher is not read
     // and may be NULL (but see target_from_teacher); with ce_weight 0 no target is needed for the
     // cross-entropy; with both 0 all is 0, whatever the logits. Weights may be negative.
-    uint32_t mass_scaled_groups;    // bit g set: low_g is scaled by Q_g, a constant of the gradient
-    uint32_t table_weighted_groups; // bit g set: low_g is scaled by the row's entry of low_weight
-    int32_t low_weight_index;       // GDKD_LOW_WEIGHT_*; NONE: table_weighted_groups has no effect
-    double w_high;                  // no effect where there is one group only
-    double w_low[GDKD_MAX_GROUPS];  // of groups that are not there: no effect
+    uint32_t mass_scaled_groups;   // bit g set: low_g is scaled by Q_g, a constant of the gradient
+    uint32_t low_weight_groups;    // bit g set: low_g is scaled by the row's entry of low_weight
+    int32_t low_weight_index;      // GDKD_LOW_WEIGHT_*; NONE: low_weight_groups has no effect
+    double w_high;                 // no effect where there is one group only
+    double w_low[GDKD_MAX_GROUPS]; // of groups that are not there: no effect
     double kd_weight;
     double ce_weight;
     double label_smoothing; // e in [0, 1]: CE's target distribution is (1 - e) onehot + e / C,
@@ -224,72 +228,110 @@ typedef struct gdkd_config {
 
 // Every field is set: KD at T = 1 with weight 1, no cross-entropy, mean. struct_size is
 // sizeof(gdkd_config). GDKD_ERROR_NULL, GDKD_ERROR_STRUCT_SIZE.
-GDKD_API gdkd_status gdkd_config_init(gdkd_config *config, size_t struct_size);
+GDKD_API gdkd_status gdkd_config_init_sized(gdkd_config *config, size_t struct_size);
+#define gdkd_config_init(config) gdkd_config_init_sized((config), sizeof(gdkd_config))
 
 // Presets: gdkd_config_init, with its statuses, then the fields of one method. struct_size is
-// sizeof(gdkd_config). Arguments are checked by gdkd_loss, not here. Change fields afterwards as you like (ce_weight, kl, reduction ...).
+// sizeof(gdkd_config). Arguments are checked by gdkd_loss, not here. Change fields afterwards as you like (ce_weight, divergence, reduction ...).
 
 // KD: Hinton et al., arXiv 1503.02531. loss = T^2 KL(softmax(t/T) || softmax(s/T)).
-GDKD_API gdkd_status gdkd_config_kd(gdkd_config *config, size_t struct_size, double temperature);
+GDKD_API gdkd_status gdkd_config_kd_sized(gdkd_config *config, size_t struct_size,
+                                          double temperature);
+#define gdkd_config_kd(config, temperature)                                                        \
+    gdkd_config_kd_sized((config), sizeof(gdkd_config), (temperature))
 
 // DKD: Zhao et al., arXiv 2203.08679: alpha TCKD + beta NCKD, {target}, {rest}. Needs targets.
-GDKD_API gdkd_status gdkd_config_dkd(gdkd_config *config, size_t struct_size, double temperature,
-                                     double alpha, double beta);
+GDKD_API gdkd_status gdkd_config_dkd_sized(gdkd_config *config, size_t struct_size,
+                                           double temperature, double alpha, double beta);
+#define gdkd_config_dkd(config, temperature, alpha, beta)                                          \
+    gdkd_config_dkd_sized((config), sizeof(gdkd_config), (temperature), (alpha), (beta))
 
 // DKDMod of ZaberKo/GDKD, strategy top1: DKD with the teacher's largest class as the target.
-GDKD_API gdkd_status gdkd_config_dkd_top1(gdkd_config *config, size_t struct_size,
-                                          double temperature, double alpha, double beta);
+GDKD_API gdkd_status gdkd_config_dkd_top1_sized(gdkd_config *config, size_t struct_size,
+                                                double temperature, double alpha, double beta);
+#define gdkd_config_dkd_top1(config, temperature, alpha, beta)                                     \
+    gdkd_config_dkd_top1_sized((config), sizeof(gdkd_config), (temperature), (alpha), (beta))
 
 // GDKD: arXiv 2512.04625: w0 high + w1 low(top k) + w2 low(rest). The paper's k is 5, its T 4.
-GDKD_API gdkd_status gdkd_config_gdkd(gdkd_config *config, size_t struct_size, double temperature,
-                                      int64_t k, double w0, double w1, double w2);
+GDKD_API gdkd_status gdkd_config_gdkd_sized(gdkd_config *config, size_t struct_size,
+                                            double temperature, int64_t k, double w0, double w1,
+                                            double w2);
+#define gdkd_config_gdkd(config, temperature, k, w0, w1, w2)                                       \
+    gdkd_config_gdkd_sized((config), sizeof(gdkd_config), (temperature), (k), (w0), (w1), (w2))
 
 // GDKD's strategy "worst" in ZaberKo/GDKD: the teacher's k smallest classes are the first group.
-GDKD_API gdkd_status gdkd_config_gdkd_bottom(gdkd_config *config, size_t struct_size,
-                                             double temperature, int64_t k, double w0, double w1,
-                                             double w2);
+GDKD_API gdkd_status gdkd_config_gdkd_bottom_sized(gdkd_config *config, size_t struct_size,
+                                                   double temperature, int64_t k, double w0,
+                                                   double w1, double w2);
+#define gdkd_config_gdkd_bottom(config, temperature, k, w0, w1, w2)                                \
+    gdkd_config_gdkd_bottom_sized((config), sizeof(gdkd_config), (temperature), (k), (w0), (w1),   \
+                                  (w2))
 
 // GDKD3 of ZaberKo/GDKD: {top 1}, {top 2..k}, {rest}; w0 high + w1 low(top 2..k) + w2 low(rest).
-GDKD_API gdkd_status gdkd_config_gdkd3(gdkd_config *config, size_t struct_size, double temperature,
-                                       int64_t k, double w0, double w1, double w2);
+GDKD_API gdkd_status gdkd_config_gdkd3_sized(gdkd_config *config, size_t struct_size,
+                                             double temperature, int64_t k, double w0, double w1,
+                                             double w2);
+#define gdkd_config_gdkd3(config, temperature, k, w0, w1, w2)                                      \
+    gdkd_config_gdkd3_sized((config), sizeof(gdkd_config), (temperature), (k), (w0), (w1), (w2))
 
 // GDKDAutok of ZaberKo/GDKD (experimental): GDKD with GDKD_K_RATIO.
-GDKD_API gdkd_status gdkd_config_gdkd_autok(gdkd_config *config, size_t struct_size,
-                                            double temperature, double ratio, int64_t k_max,
-                                            double w0, double w1, double w2);
+GDKD_API gdkd_status gdkd_config_gdkd_autok_sized(gdkd_config *config, size_t struct_size,
+                                                  double temperature, double ratio, int64_t k_max,
+                                                  double w0, double w1, double w2);
+#define gdkd_config_gdkd_autok(config, temperature, ratio, k_max, w0, w1, w2)                      \
+    gdkd_config_gdkd_autok_sized((config), sizeof(gdkd_config), (temperature), (ratio), (k_max),   \
+                                 (w0), (w1), (w2))
 
 // GDKDAutoW of ZaberKo/GDKD (experimental): high + w1 m_1 low(top k) + w2 m_2 low(rest), where
 // version 1 scales both low terms by the teacher's mass (m_g = Q_g), 2 the rest alone, 3 the top
 // alone. GDKD_ERROR_ENUM for another version.
-GDKD_API gdkd_status gdkd_config_gdkd_autow(gdkd_config *config, size_t struct_size,
-                                            double temperature, int64_t k, int32_t version,
-                                            double w1, double w2);
+GDKD_API gdkd_status gdkd_config_gdkd_autow_sized(gdkd_config *config, size_t struct_size,
+                                                  double temperature, int64_t k, int32_t version,
+                                                  double w1, double w2);
+#define gdkd_config_gdkd_autow(config, temperature, k, version, w1, w2)                            \
+    gdkd_config_gdkd_autow_sized((config), sizeof(gdkd_config), (temperature), (k), (version),     \
+                                 (w1), (w2))
 
 // LSKD: Sun et al., arXiv 2403.01427: KD of logits standardised over the row.
-GDKD_API gdkd_status gdkd_config_lskd(gdkd_config *config, size_t struct_size, double temperature);
+GDKD_API gdkd_status gdkd_config_lskd_sized(gdkd_config *config, size_t struct_size,
+                                            double temperature);
+#define gdkd_config_lskd(config, temperature)                                                      \
+    gdkd_config_lskd_sized((config), sizeof(gdkd_config), (temperature))
 
 // LS-GDKD of ZaberKo/GDKD (experimental): GDKD of logits standardised by GDKD_STANDARDIZE_*.
-GDKD_API gdkd_status gdkd_config_ls_gdkd(gdkd_config *config, size_t struct_size,
-                                         double temperature, int64_t k, int32_t standardize,
-                                         double w0, double w1, double w2);
+GDKD_API gdkd_status gdkd_config_ls_gdkd_sized(gdkd_config *config, size_t struct_size,
+                                               double temperature, int64_t k, int32_t standardize,
+                                               double w0, double w1, double w2);
+#define gdkd_config_ls_gdkd(config, temperature, k, standardize, w0, w1, w2)                       \
+    gdkd_config_ls_gdkd_sized((config), sizeof(gdkd_config), (temperature), (k), (standardize),    \
+                              (w0), (w1), (w2))
 
 // SKD of ZaberKo/GDKD (experimental): KD among the classes that gdkd_batch.groups puts in group 0;
 // the others, in group 1, take no part.
-GDKD_API gdkd_status gdkd_config_skd(gdkd_config *config, size_t struct_size, double temperature);
+GDKD_API gdkd_status gdkd_config_skd_sized(gdkd_config *config, size_t struct_size,
+                                           double temperature);
+#define gdkd_config_skd(config, temperature)                                                       \
+    gdkd_config_skd_sized((config), sizeof(gdkd_config), (temperature))
 
 // SGDKD of ZaberKo/GDKD (experimental): the caller's groups 0 (the target), 1 (kept), 2 (left out
 // of the low term): w0 high + w1 low_1.
-GDKD_API gdkd_status gdkd_config_sgdkd(gdkd_config *config, size_t struct_size, double temperature,
-                                       double w0, double w1);
+GDKD_API gdkd_status gdkd_config_sgdkd_sized(gdkd_config *config, size_t struct_size,
+                                             double temperature, double w0, double w1);
+#define gdkd_config_sgdkd(config, temperature, w0, w1)                                             \
+    gdkd_config_sgdkd_sized((config), sizeof(gdkd_config), (temperature), (w0), (w1))
 
 // ADKD of ZaberKo/GDKD (experimental): DKD whose beta depends on the target: alpha high +
 // gamma low_weight[target] low(rest). Needs targets and gdkd_batch.low_weight (one per class).
-GDKD_API gdkd_status gdkd_config_adkd(gdkd_config *config, size_t struct_size, double temperature,
-                                      double alpha, double gamma);
+GDKD_API gdkd_status gdkd_config_adkd_sized(gdkd_config *config, size_t struct_size,
+                                            double temperature, double alpha, double gamma);
+#define gdkd_config_adkd(config, temperature, alpha, gamma)                                        \
+    gdkd_config_adkd_sized((config), sizeof(gdkd_config), (temperature), (alpha), (gamma))
 
 // Cross-entropy alone: kd_weight 0, ce_weight 1.
-GDKD_API gdkd_status gdkd_config_ce(gdkd_config *config, size_t struct_size,
-                                    double label_smoothing);
+GDKD_API gdkd_status gdkd_config_ce_sized(gdkd_config *config, size_t struct_size,
+                                          double label_smoothing);
+#define gdkd_config_ce(config, label_smoothing)                                                    \
+    gdkd_config_ce_sized((config), sizeof(gdkd_config), (label_smoothing))
 
 // --- The data ------------------------------------------------------------------------------------
 
@@ -322,7 +364,8 @@ typedef struct gdkd_batch {
 } gdkd_batch;
 
 // All fields 0: float32, int64 targets, nothing set. GDKD_ERROR_NULL, GDKD_ERROR_STRUCT_SIZE.
-GDKD_API gdkd_status gdkd_batch_init(gdkd_batch *batch, size_t struct_size);
+GDKD_API gdkd_status gdkd_batch_init_sized(gdkd_batch *batch, size_t struct_size);
+#define gdkd_batch_init(batch) gdkd_batch_init_sized((batch), sizeof(gdkd_batch))
 
 // --- The result ----------------------------------------------------------------------------------
 
@@ -357,8 +400,8 @@ typedef struct gdkd_result {
     double low[GDKD_MAX_GROUPS];
     double student_mass[GDKD_MAX_GROUPS]; // P_g, the mean over used rows (weighted by row_weight)
     double teacher_mass[GDKD_MAX_GROUPS]; // Q_g, likewise; 0 for groups that no row has
-    double inter;                         // gdkd_dist: its two terms
-    double intra;
+    double dist_inter;                    // gdkd_dist: its two terms
+    double dist_intra;
     // Euclidean norms, over the batch, of each term's share of this call's gradient (weights, scale
     // and divisor included; what was in grad before is not). 0 unless want_norms; grad may be NULL.
     double grad_norm_ce;
@@ -373,7 +416,8 @@ typedef struct gdkd_result {
 
 // All fields 0 but grad_scale = 1, first_nonfinite = error_row = -1. GDKD_ERROR_NULL,
 // GDKD_ERROR_STRUCT_SIZE.
-GDKD_API gdkd_status gdkd_result_init(gdkd_result *result, size_t struct_size);
+GDKD_API gdkd_status gdkd_result_init_sized(gdkd_result *result, size_t struct_size);
+#define gdkd_result_init(result) gdkd_result_init_sized((result), sizeof(gdkd_result))
 
 // --- Calls ---------------------------------------------------------------------------------------
 
@@ -402,11 +446,11 @@ GDKD_API gdkd_status gdkd_loss(const gdkd_config *config, const gdkd_batch *batc
 
 // DIST: Huang et al., arXiv 2205.10536, as in ZaberKo/GDKD. With Y = softmax(s/T), Z = softmax(t/T)
 // as matrices of rows by classes and r the Pearson correlation:
-//     inter = T^2 (1 - mean over the used rows r(Y_row, Z_row))
-//     intra = T^2 (1 - mean over the C classes r(Y_class, Z_class))
-//     total = beta inter + gamma intra
-// where a row or class without variation correlates 0 with anything (so C = 1 gives inter = T^2,
-// and a single row intra = T^2): the norms' product has 1e-8 added to it. A class at -inf has
+//     dist_inter = T^2 (1 - mean over the used rows r(Y_row, Z_row))
+//     dist_intra = T^2 (1 - mean over the C classes r(Y_class, Z_class))
+//     total = beta dist_inter + gamma dist_intra
+// where a row or class without variation correlates 0 with anything (so C = 1 gives dist_inter = T^2,
+// and a single row dist_intra = T^2): the norms' product has 1e-8 added to it. A class at -inf has
 // probability 0 and gradient 0.
 // It correlates over the batch, so ignored rows are left out of the matrices (a target is only
 // read for that, and may be NULL), and row weights are refused (GDKD_ERROR_WEIGHT).
@@ -414,16 +458,18 @@ typedef struct gdkd_dist_config {
     uint32_t struct_size;
     int32_t temperature_squared; // 1: the factor T^2; 0: none
     double temperature;          // > 0
-    double beta;                 // weight of inter
-    double gamma;                // weight of intra
+    double beta;                 // weight of dist_inter
+    double gamma;                // weight of dist_intra
     int64_t ignore_index;        // -100 by default
     int32_t num_threads;         // 0: as many as OpenMP would take
 } gdkd_dist_config;
 
 // T = 1, beta = gamma = 1. GDKD_ERROR_NULL, GDKD_ERROR_STRUCT_SIZE.
-GDKD_API gdkd_status gdkd_dist_config_init(gdkd_dist_config *config, size_t struct_size);
+GDKD_API gdkd_status gdkd_dist_config_init_sized(gdkd_dist_config *config, size_t struct_size);
+#define gdkd_dist_config_init(config)                                                              \
+    gdkd_dist_config_init_sized((config), sizeof(gdkd_dist_config))
 
-// As gdkd_workspace_size and gdkd_loss; it fills total, kd, inter, intra, divisor (1), the rows'
+// As gdkd_workspace_size and gdkd_loss; it fills total, kd, dist_inter, dist_intra, divisor (1), the rows'
 // counts and the gradient, and sets the other terms to 0. row_loss is not written to and want_norms
 // has no effect: the loss is no sum of rows. All is computed in double. The workspace is O(rows +
 // threads * classes). A row with NaN or +inf, or with nothing but -inf in one model, makes the total

@@ -33,8 +33,8 @@ gdkd_status gdkd_loss_f32(const gdkd_config *config, const float *student, const
     if (!loss) return GDKD_ERROR_NULL;
     gdkd_batch batch;
     gdkd_result result;
-    gdkd_batch_init(&batch, sizeof batch);
-    gdkd_result_init(&result, sizeof result);
+    gdkd_batch_init(&batch);
+    gdkd_result_init(&result);
     batch.outer = rows;
     batch.classes = classes;
     batch.inner = 1;

@@ -202,9 +202,9 @@ static void run(const dist *d) {
     for (int64_t i = 0; i < d->batch->classes && d->rows_used > 0; i++)
         classes += correlation(&d->class_[i].of);
     const double n = (double)d->batch->classes;
-    r->inter = d->rows_used > 0 ? factor * (1 - rows / (double)d->rows_used) : 0;
-    r->intra = d->rows_used > 0 ? factor * (1 - classes / n) : 0;
-    r->total = r->kd = c->beta * r->inter + c->gamma * r->intra;
+    r->dist_inter = d->rows_used > 0 ? factor * (1 - rows / (double)d->rows_used) : 0;
+    r->dist_intra = d->rows_used > 0 ? factor * (1 - classes / n) : 0;
+    r->total = r->kd = c->beta * r->dist_inter + c->gamma * r->dist_intra;
     r->ce = r->high = r->grad_norm_ce = r->grad_norm_high = 0; // terms that DIST does not have
     for (int g = 0; g < GDKD_MAX_GROUPS; g++)
         r->low[g] = r->student_mass[g] = r->teacher_mass[g] = r->grad_norm_low[g] = 0;
@@ -227,7 +227,7 @@ static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *bat
     if (!config || !batch) return GDKD_ERROR_NULL;
     if (config->struct_size != sizeof *config) return GDKD_ERROR_STRUCT_SIZE;
     gdkd_config kd;
-    gdkd_config_kd(&kd, sizeof kd, config->temperature);
+    gdkd_config_kd(&kd, config->temperature);
     kd.temperature_squared = config->temperature_squared;
     kd.ignore_index = config->ignore_index;
     kd.num_threads = config->num_threads;

@@ -25,7 +25,7 @@ static bool one_of(int32_t value, int32_t last) {
 
 static gdkd_status check_enums(const gdkd_config *c) {
     bool known = one_of(c->partition, GDKD_PARTITION_MAP) && one_of(c->k_rule, GDKD_K_MASS) &&
-                 one_of(c->kl, GDKD_KL_SYMMETRIC) &&
+                 one_of(c->divergence, GDKD_DIVERGENCE_SYMMETRIC_KL) &&
                  one_of(c->standardize, GDKD_STANDARDIZE_OTHER) &&
                  one_of(c->reduction, GDKD_REDUCTION_NONE) && one_of(c->temperature_squared, 1) &&
                  one_of(c->low_weight_index, GDKD_LOW_WEIGHT_PER_CLASS) &&
@@ -91,10 +91,10 @@ static void resolve_distillation(const gdkd_config *from, bool kd, bool norms, c
     c->groups = kd ? groups_of_partition(from->partition) : 0;
     c->standardize = kd ? from->standardize : GDKD_STANDARDIZE_NONE;
     c->split_high = kd && (norms || from->standardize >= GDKD_STANDARDIZE_GROUPS);
-    c->forward = kd && from->kl != GDKD_KL_REVERSE;
-    c->reverse = kd && from->kl != GDKD_KL_FORWARD;
+    c->forward = kd && from->divergence != GDKD_DIVERGENCE_REVERSE_KL;
+    c->reverse = kd && from->divergence != GDKD_DIVERGENCE_FORWARD_KL;
     c->table_weighted = kd && from->low_weight_index != GDKD_LOW_WEIGHT_NONE
-                            ? from->table_weighted_groups & ((1U << c->groups) - 1U)
+                            ? from->low_weight_groups & ((1U << c->groups) - 1U)
                             : 0;
 }
 
@@ -125,7 +125,9 @@ static void resolve_criterion(const gdkd_config *from, int32_t classes, bool nor
         .teacher64 = gdkd_scale_f64(tt),
         .ce64 = gdkd_scale_f64(1),
     };
-    c->forward_share = from->kl == GDKD_KL_FORWARD ? 1 : from->kl == GDKD_KL_SYMMETRIC ? 0.5 : 0;
+    c->forward_share = from->divergence == GDKD_DIVERGENCE_FORWARD_KL     ? 1
+                       : from->divergence == GDKD_DIVERGENCE_SYMMETRIC_KL ? 0.5
+                                                                          : 0;
     c->reverse_share = 1 - c->forward_share;
     for (int g = 0; g < MAX_GROUPS; g++) c->w_low[g] = from->w_low[g];
     resolve_distillation(from, from->kd_weight != 0, norms, c);

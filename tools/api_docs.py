@@ -81,6 +81,30 @@ def paragraphs(lines):
     return re.sub(r"\n\n- ", "\n- ", text)
 
 
+def parameters(text):
+    """The names in a list of parameters."""
+    return [re.split(r"[ *]+", parameter.strip())[-1] for parameter in text.split(",")]
+
+
+def as_called(code):
+    """A function that takes a struct_size as the macro beside it shows it to C: without."""
+    text = "\n".join(code).replace("\\\n", "\n")
+    declared = re.search(r"GDKD_API gdkd_status (gdkd_\w+)_sized\((\w+) (\*\w+), size_t struct_size(.*?)\);", text, re.S)
+    if not declared:
+        return code
+    name, structure, first, rest = declared.groups()
+    names = parameters(first + rest)
+    want = (f"#define {name}({', '.join(names)}) {name}_sized(({names[0]}), sizeof({structure})"
+            + "".join(f", ({parameter})" for parameter in names[1:]) + ")")
+    if want not in re.sub(r"\s+", " ", text):
+        sys.exit(f"api_docs.py: beside {name}_sized the header must have {want}")
+    line = f"GDKD_API gdkd_status {name}("
+    words = ", ".join([f"{structure} {first}"] + re.sub(r"\s+", " ", rest).split(", ")[1:]) + ");"
+    words = re.sub(r"(?<!,) ", "\0", words)  # a parameter stays on one line
+    lines = textwrap.wrap(line + words, 100 + len("GDKD_API "), subsequent_indent=" " * len(line))
+    return [text.replace("\0", " ") for text in lines]
+
+
 def is_public(code):
     """Neither the guard, nor includes, nor the C++ bracket."""
     first = code[0]
@@ -137,6 +161,7 @@ def page(text):
                 out.append(paragraphs(comment))
                 comment = []
         elif is_public(content):
+            content = as_called(content)
             out.append("### " + title_of(content))
             if comment:
                 out.append(paragraphs(comment))

@@ -12,7 +12,8 @@ import numpy as np
 import gdkd
 
 TOLERANCE = 1e-10
-KLS = {"forward": gdkd.KL_FORWARD, "reverse": gdkd.KL_REVERSE, "both": gdkd.KL_SYMMETRIC}
+DIVERGENCES = {"forward": gdkd.DIVERGENCE_FORWARD_KL, "reverse": gdkd.DIVERGENCE_REVERSE_KL,
+               "both": gdkd.DIVERGENCE_SYMMETRIC_KL}
 
 
 def read_cases(path):
@@ -91,7 +92,7 @@ def configure(case):
         extra["low_weight"] = np.array([float.fromhex(v) for v in param["beta"].split(",")])
     else:  # kd, lskd
         config = gdkd.preset(name, temperature)
-    config.kl = KLS[param.get("kl", "forward")]
+    config.divergence = DIVERGENCES[param.get("kl", "forward")]
     return config, extra
 
 
@@ -104,7 +105,7 @@ def reported(case, result, key):
     if key.startswith("low_"):
         group = {"low_top": 0, "low_1": 1, "low_other": 1}[key]
         return result.low[group + (case["name"] == "gdkd3")]
-    return getattr(result, key)  # inter, intra
+    return getattr(result, "dist_" + key)  # inter, intra
 
 
 def run_case(case):
@@ -153,10 +154,10 @@ def layouts_agree():
 def presets_take_names():
     by_place = gdkd.preset("gdkd", 4.0, 5, 1.0, 2.0, 3.0)
     by_name = gdkd.preset("gdkd", temperature=4.0, w0=1.0, w1=2.0, w2=3.0, k=5, ce_weight=0.5,
-                          kl=gdkd.KL_REVERSE)
+                          divergence=gdkd.DIVERGENCE_REVERSE_KL)
     assert bytes(by_place) != bytes(by_name)
-    assert (by_name.ce_weight, by_name.kl) == (0.5, gdkd.KL_REVERSE)
-    by_name.ce_weight, by_name.kl = 0.0, gdkd.KL_FORWARD
+    assert (by_name.ce_weight, by_name.divergence) == (0.5, gdkd.DIVERGENCE_REVERSE_KL)
+    by_name.ce_weight, by_name.divergence = 0.0, gdkd.DIVERGENCE_FORWARD_KL
     assert bytes(by_place) == bytes(by_name)
     assert gdkd.version().count(".") == 2
 
