@@ -36,8 +36,10 @@
 //   NaN or 0 as double arithmetic has it. The gradient is computed in float, in rows that need it in
 //   double, and rounded to nearest to its type: above the type's range it is infinite, below 0.
 // - The result is the same, bit for bit, for any number of threads.
-// - Structures begin with their own size, set by their _init function or preset. A size that the
-//   library does not know is refused.
+// - Structures begin with their own size, set by their _init function or preset. The size tells the
+//   version that a caller was compiled for: those of earlier versions are accepted, fields that they
+//   lack are as the _init function leaves them, and nothing is written beyond the size. Any other
+//   size is refused. New fields come last.
 //
 // Special values, for every loss:
 //
@@ -175,6 +177,14 @@ enum { GDKD_INT64 = 0, GDKD_INT32 = 1 };
 
 // How gdkd_batch.low_weight is looked up.
 enum { GDKD_LOW_WEIGHT_NONE = 0, GDKD_LOW_WEIGHT_PER_ROW = 1, GDKD_LOW_WEIGHT_PER_CLASS = 2 };
+
+// The structures of this header.
+enum {
+    GDKD_STRUCT_CONFIG = 0,
+    GDKD_STRUCT_BATCH = 1,
+    GDKD_STRUCT_RESULT = 2,
+    GDKD_STRUCT_DIST_CONFIG = 3
+};
 
 // Instruction sets, weakest first.
 enum {
@@ -412,6 +422,9 @@ typedef struct gdkd_result {
     int64_t rows_nonfinite;  // among them, those with a loss that is not finite
     int64_t first_nonfinite; // the first of these, or -1
     int64_t error_row;       // the row at fault when the status is not GDKD_OK, or -1 where none is
+    // Elements of the gradient that this call wrote and that are not finite, as they stand in grad
+    // after rounding to its type: found_inf of a loss scaler.
+    int64_t grad_nonfinite;
 } gdkd_result;
 
 // All fields 0 but grad_scale = 1, first_nonfinite = error_row = -1. GDKD_ERROR_NULL,

@@ -128,6 +128,18 @@ void gdkd_scatter_f64(const double *in, int64_t count, bool accumulate, void *ou
 #undef BODY
 }
 
+int64_t gdkd_count_nonfinite(const gdkd_strided *in, int64_t count) {
+    int64_t nonfinite = 0;
+#define BODY(dtype)                                                                                \
+    for (int64_t i = 0; i < count; i++) {                                                          \
+        const double x = load_f64(in->data, dtype, i * in->step);                                  \
+        nonfinite += x - x != 0;                                                                   \
+    }
+    FOR_DTYPE(in->dtype, BODY)
+#undef BODY
+    return nonfinite;
+}
+
 int32_t gdkd_argmax(const gdkd_strided *in, int32_t count) {
     int32_t best = 0;
     double top = -(double)INFINITY;

@@ -36,6 +36,9 @@ void gdkd_scatter_f32(const float *in, int64_t in_step, int64_t count, bool accu
 void gdkd_scatter_f64(const double *in, int64_t count, bool accumulate, void *out, int32_t dtype,
                       int64_t step);
 
+// How many of the elements are not finite.
+int64_t gdkd_count_nonfinite(const gdkd_strided *in, int64_t count);
+
 // The first index of the largest element; NaNs are passed over.
 int32_t gdkd_argmax(const gdkd_strided *in, int32_t count);
 

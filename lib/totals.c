@@ -85,6 +85,7 @@ void gdkd_add_totals(const totals *from, totals *to) {
         to->teacher_mass[g] += from->teacher_mass[g];
         to->norm2_low[g] += from->norm2_low[g];
     }
+    to->grad_nonfinite += from->grad_nonfinite;
     if (to->nonfinite == 0 && from->nonfinite > 0) to->first_nonfinite = from->first_nonfinite;
     to->nonfinite += from->nonfinite;
 }
@@ -110,4 +111,5 @@ void gdkd_report(const plan *p, const totals *sum) {
     r->rows_nonfinite = sum->nonfinite;
     r->first_nonfinite = sum->nonfinite > 0 ? sum->first_nonfinite : -1;
     r->error_row = -1;
+    r->grad_nonfinite = sum->grad_nonfinite;
 }

@@ -1,6 +1,7 @@
 // The promises of gdkd.h that are neither numbers nor refusals: initial values, strings, workspace
 // sizes, the choice of instruction set.
 #include "fixture.h"
+#include "number.h"
 #include "presets.h"
 
 #include <check.h>
@@ -100,6 +101,51 @@ START_TEST(tables_of_absent_groups) {
     ck_assert_int_eq(gdkd_loss(&f.config, &f.batch, &f.result, NULL, 0), GDKD_OK);
     f.config.low_weight_groups = 1;
     ck_assert_int_eq(gdkd_loss(&f.config, &f.batch, &f.result, NULL, 0), GDKD_ERROR_NULL);
+}
+END_TEST
+
+// What overflows in the gradient's type is counted: by any number of threads, added to what is there, in used rows.
+START_TEST(elements_of_dist_that_overflow) {
+    static const int32_t dtypes[] = {GDKD_F16, GDKD_BF16, GDKD_F32, GDKD_F64};
+    enum { N = 40, C = 700 };
+    double *logits = checked_calloc((size_t)2 * N * C, sizeof *logits);
+    double *gradient = checked_calloc((size_t)N * C, sizeof *gradient);
+    int64_t target[N] = {[7] = -100};
+    for (int i = 0; i < 12; ++i) {
+        const int32_t dtype = dtypes[i % 4];
+        gdkd_dist_config config;
+        gdkd_batch batch;
+        gdkd_result result;
+        gdkd_dist_config_init(&config);
+        gdkd_batch_init(&batch);
+        gdkd_result_init(&result);
+        config.num_threads = 1 + 2 * (i / 4);
+        batch.student_dtype = batch.teacher_dtype = dtype;
+        batch.outer = N;
+        batch.classes = C;
+        batch.inner = 1;
+        batch.student = logits;
+        batch.teacher = logits + N * C;
+        batch.target = target;
+        result.grad = gradient;
+        result.grad_scale = dtype == GDKD_F16 ? 1e9 : dtype == GDKD_F64 ? 1e307 : 1e43;
+        result.accumulate = i % 3 == 0;
+        result.grad_nonfinite = 12345; // of a call before
+        for (int j = 0; j < N * C; ++j) {
+            number_store(dtype, logits, j, 3 * sin(j));
+            number_store(dtype, logits + N * C, j, 3 * cos(0.7 * j));
+            number_store(dtype, gradient, j, j / C == 7 ? (double)INFINITY : j % 5);
+        }
+        ck_assert_int_eq(gdkd_dist(&config, &batch, &result, NULL, 0), GDKD_OK);
+        int64_t infinite = 0;
+        for (int j = 0; j < N * C; ++j)
+            infinite += j / C != 7 && !isfinite(number_load(dtype, gradient, j));
+        ck_assert_int_eq(result.grad_nonfinite, infinite);
+        ck_assert_msg(dtype == GDKD_F64 || infinite > 0, "type %d: nothing overflows", dtype);
+        ck_assert_int_lt(infinite, N * C / 2);
+    }
+    free(logits);
+    free(gradient);
 }
 END_TEST
 
@@ -329,6 +375,7 @@ int main(int argc, char **argv) {
     tcase_add_test(tcase, workspace_asked_for_once);
     tcase_add_test(tcase, workspace_of_dist);
     tcase_add_test(tcase, tables_of_absent_groups);
+    tcase_add_test(tcase, elements_of_dist_that_overflow);
     tcase_add_test(tcase, rounded_once);
     tcase_add_test(tcase, strings);
     tcase_add_test(tcase, pinned_values);

@@ -73,7 +73,7 @@ class Result(ctypes.Structure):
         ("dist_inter", c_double), ("dist_intra", c_double),
         ("grad_norm_ce", c_double), ("grad_norm_high", c_double), ("grad_norm_low", Groups), ("divisor", c_double),
         ("rows_used", c_int64), ("rows_nonfinite", c_int64), ("first_nonfinite", c_int64),
-        ("error_row", c_int64),
+        ("error_row", c_int64), ("grad_nonfinite", c_int64),
     ]
     grad = None  # NumPy array, like the student
     row_loss = None  # NumPy array, (N, ...) without the classes
@@ -176,7 +176,7 @@ def _check(status, row=-1):
 
 
 def _made(structure, init):
-    # A struct_size that differs from the library's is refused: a field that is missing here would show.
+    # A struct_size that no version of the library had is refused: a field that is missing here would show.
     value = structure()
     _check(getattr(library(), init + "_sized")(byref(value), sizeof(value)))
     return value
