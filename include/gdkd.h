@@ -124,7 +124,10 @@ enum {
     GDKD_ERROR_ALIAS = 14,           // the gradient overlaps an input that it must not
     GDKD_ERROR_WORKSPACE = 15,       // the workspace is smaller than gdkd_workspace_size() says
     GDKD_ERROR_MEMORY = 16,          // workspace NULL, and malloc failed
-    GDKD_ERROR_THREADS = 17          // num_threads < 0
+    GDKD_ERROR_THREADS = 17,         // num_threads < 0
+    GDKD_ERROR_FIELD = 18,           // by name: no such field, or no such element of it
+    GDKD_ERROR_FIELD_TYPE = 19,      // by name: the field is of another type
+    GDKD_ERROR_FIELD_VALUE = 20      // by name: the field cannot hold the value
 };
 
 // How the classes of a row are split into groups.
@@ -177,14 +180,6 @@ enum { GDKD_INT64 = 0, GDKD_INT32 = 1 };
 
 // How gdkd_batch.low_weight is looked up.
 enum { GDKD_LOW_WEIGHT_NONE = 0, GDKD_LOW_WEIGHT_PER_ROW = 1, GDKD_LOW_WEIGHT_PER_CLASS = 2 };
-
-// The structures of this header.
-enum {
-    GDKD_STRUCT_CONFIG = 0,
-    GDKD_STRUCT_BATCH = 1,
-    GDKD_STRUCT_RESULT = 2,
-    GDKD_STRUCT_DIST_CONFIG = 3
-};
 
 // Instruction sets, weakest first.
 enum {
@@ -490,6 +485,75 @@ GDKD_API gdkd_status gdkd_dist_config_init_sized(gdkd_dist_config *config, size_
 GDKD_API size_t gdkd_dist_workspace_size(const gdkd_dist_config *config, const gdkd_batch *batch);
 GDKD_API gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch,
                                gdkd_result *result, void *workspace, size_t workspace_bytes);
+
+// --- By name, for other languages ----------------------------------------------------------------
+
+// For languages that would rather not lay out structures: objects that the library makes and frees,
+// with fields that are set and read by their names, and a table of the fields. An object is the
+// structure of that name above, and goes into the calls as that. `structure` is GDKD_STRUCT_* in all
+// functions of this part.
+enum {
+    GDKD_STRUCT_CONFIG = 0,
+    GDKD_STRUCT_BATCH = 1,
+    GDKD_STRUCT_RESULT = 2,
+    GDKD_STRUCT_DIST_CONFIG = 3
+};
+
+// A new object, as the _init function leaves it; NULL for a structure that is none, and without
+// memory. The caller frees it with gdkd_free.
+GDKD_API void *gdkd_new(int32_t structure);
+
+// NULL is allowed. Buffers that an object points to are the caller's, and stay.
+GDKD_API void gdkd_free(void *object);
+
+// Set a field: integers of every width, doubles, pointers. An element of an array is "w_low[2]".
+// The object may be a structure of the caller's own, of any version. Values are not checked further:
+// the calls do that. Nothing is written with a status other than GDKD_OK:
+//   GDKD_ERROR_FIELD        there is no field of this name in the object's version; or the index of
+//                           an element is missing, out of range, or too much
+//   GDKD_ERROR_FIELD_TYPE   the field is of another type than the function's
+//   GDKD_ERROR_FIELD_VALUE  the field's integer type cannot hold the value; or the field is
+//                           struct_size, which cannot be set
+//   GDKD_ERROR_NULL         object or field is NULL
+//   GDKD_ERROR_ENUM         structure is none
+//   GDKD_ERROR_STRUCT_SIZE  the object's struct_size is none that this library knows
+GDKD_API gdkd_status gdkd_set_int(int32_t structure, void *object, const char *field,
+                                  int64_t value);
+GDKD_API gdkd_status gdkd_set_double(int32_t structure, void *object, const char *field,
+                                     double value);
+GDKD_API gdkd_status gdkd_set_pointer(int32_t structure, void *object, const char *field,
+                                      const void *value);
+
+// Read a field into *value, which is not NULL; the statuses are those above.
+GDKD_API gdkd_status gdkd_get_int(int32_t structure, const void *object, const char *field,
+                                  int64_t *value);
+GDKD_API gdkd_status gdkd_get_double(int32_t structure, const void *object, const char *field,
+                                     double *value);
+GDKD_API gdkd_status gdkd_get_pointer(int32_t structure, const void *object, const char *field,
+                                      void **value);
+
+// The name of a field that is the fewest edits away, the first of equals, for a message: did you mean
+// ...? An index in brackets does not count. A static string; NULL when field is NULL or structure is none.
+GDKD_API const char *gdkd_nearest_field(int32_t structure, const char *field);
+
+// sizeof the structure, in this library; 0 for a structure that is none.
+GDKD_API size_t gdkd_struct_size(int32_t structure);
+
+// Types of fields. A pointer of any kind is GDKD_FIELD_POINTER.
+enum {
+    GDKD_FIELD_INT32 = 0,
+    GDKD_FIELD_UINT32 = 1,
+    GDKD_FIELD_INT64 = 2,
+    GDKD_FIELD_DOUBLE = 3,
+    GDKD_FIELD_POINTER = 4
+};
+
+// The table of fields, by index from 0, in the order of their offsets: the name, a static string, NULL
+// at the end; the type, then -1; bytes from the structure's start; elements of an array, 1 for others.
+GDKD_API const char *gdkd_field_name(int32_t structure, int32_t index);
+GDKD_API int32_t gdkd_field_type(int32_t structure, int32_t index);
+GDKD_API size_t gdkd_field_offset(int32_t structure, int32_t index);
+GDKD_API int32_t gdkd_field_elements(int32_t structure, int32_t index);
 
 // --- Helpers -------------------------------------------------------------------------------------
 

@@ -186,7 +186,7 @@ START_TEST(rounded_once) {
 END_TEST
 
 START_TEST(strings) {
-    for (gdkd_status a = GDKD_OK; a <= GDKD_ERROR_THREADS; ++a) {
+    for (gdkd_status a = GDKD_OK; a <= GDKD_ERROR_FIELD_VALUE; ++a) {
         ck_assert_ptr_nonnull(gdkd_status_string(a));
         ck_assert_uint_gt(strlen(gdkd_status_string(a)), 3);
         ck_assert_str_ne(gdkd_status_string(a), "unknown status");
@@ -195,7 +195,7 @@ START_TEST(strings) {
         }
     }
     ck_assert_str_eq(gdkd_status_string(-1), "unknown status");
-    ck_assert_str_eq(gdkd_status_string(GDKD_ERROR_THREADS + 1), "unknown status");
+    ck_assert_str_eq(gdkd_status_string(GDKD_ERROR_FIELD_VALUE + 1), "unknown status");
     ck_assert_str_eq(gdkd_status_string(INT32_MAX), "unknown status");
     ck_assert_str_eq(gdkd_status_string(INT32_MIN), "unknown status");
     char version[32];
@@ -216,6 +216,9 @@ START_TEST(pinned_values) {
     ck_assert_int_eq(GDKD_ERROR_NULL, 1);
     ck_assert_int_eq(GDKD_ERROR_TARGET, 12);
     ck_assert_int_eq(GDKD_ERROR_THREADS, 17);
+    ck_assert_int_eq(GDKD_ERROR_FIELD, 18);
+    ck_assert_int_eq(GDKD_ERROR_FIELD_TYPE, 19);
+    ck_assert_int_eq(GDKD_ERROR_FIELD_VALUE, 20);
     ck_assert_int_eq(GDKD_F16, 3);
     ck_assert_int_eq(GDKD_PARTITION_MAP, 5);
     ck_assert_int_eq(GDKD_MAX_GROUPS, 8);
