@@ -53,17 +53,22 @@ def read_blocks(lines):
 def paragraphs(lines):
     """Comment lines as Markdown: indented ones are kept as they are, the others flow."""
     out, flow, kept, item = [], [], [], False
+    lines = [comment_text(line) for line in lines]
 
     def flush():
         nonlocal flow, kept, item
         if flow:
             out.append(" ".join(flow))
         if kept:
-            out.append("```text\n" + textwrap.dedent("\n".join(kept)) + "\n```")
+            language = "c" if kept[0].strip().startswith("#include") else "text"
+            out.append(f"```{language}\n" + textwrap.dedent("\n".join(kept)) + "\n```")
         flow, kept, item = [], [], False
 
-    for line in (comment_text(line) for line in lines):
-        if not line.strip():
+    for place, line in enumerate(lines):
+        in_code = kept and kept[0].strip().startswith("#include")
+        if in_code and not line.strip() and lines[place + 1:place + 2] and lines[place + 1].startswith("  "):
+            kept.append("")
+        elif not line.strip():
             flush()
         elif line.startswith("- "):
             flush()

@@ -4,6 +4,7 @@
     python3 test_gdkd.py [LIBRARY [CASES]]
 """
 
+import ctypes
 import os
 import sys
 
@@ -106,6 +107,21 @@ def reported(case, result, key):
         group = {"low_top": 0, "low_1": 1, "low_other": 1}[key]
         return result.low[group + (case["name"] == "gdkd3")]
     return getattr(result, "dist_" + key)  # inter, intra
+
+
+def structures_agree():
+    """The module's structures are the library's: names, offsets and sizes of all fields."""
+    library = gdkd.library()
+    library.gdkd_struct_size.restype = library.gdkd_field_offset.restype = ctypes.c_size_t
+    library.gdkd_field_name.restype = ctypes.c_char_p
+    pointers = {"grad_pointer": "grad", "row_loss_pointer": "row_loss"}
+    for number, structure in enumerate((gdkd.Config, gdkd.Batch, gdkd.Result, gdkd.DistConfig)):
+        assert ctypes.sizeof(structure) == library.gdkd_struct_size(number), structure.__name__
+        for index, (name, *_) in enumerate(structure._fields_):
+            known = library.gdkd_field_name(number, index)
+            assert known == pointers.get(name, name).encode(), f"{name} is {known}"
+            assert getattr(structure, name).offset == library.gdkd_field_offset(number, index), name
+        assert library.gdkd_field_name(number, len(structure._fields_)) is None
 
 
 def run_case(case):
@@ -219,6 +235,7 @@ def main(arguments):
     passed = failed = 0
     checks = [(f"case {number} ({case['name']})", lambda case=case: run_case(case))
               for number, case in enumerate(read_cases(arguments[1] if arguments[1:] else path), 1)]
+    checks.append(("structures_agree", structures_agree))
     more = (layouts_agree, presets_take_names, gradients_go_where_asked, bfloat16_is_taken,
             refusals_raise)
     for name, check in checks + [(check.__name__, check) for check in more]:
