@@ -1,4 +1,5 @@
-// Objects made, set and read by the names of their fields, for languages that would rather not lay out structures.
+// Objects made, set and read by the names of their fields, for languages that would rather not lay
+// out structures.
 #include "fields.h"
 #include "layouts.h"
 
@@ -48,8 +49,8 @@ static int32_t element_of(const char *suffix, int32_t elements) {
     return suffix[1] ? -1 : index;
 }
 
-// Levenshtein's distance between a known name and the first `length` characters of a text: insertions, deletions and
-// substitutions of one character.
+// Levenshtein's distance between a known name and the first `length` characters of a text:
+// insertions, deletions and substitutions of one character.
 static size_t edit_distance(const char *known, const char *text, size_t length) {
     const size_t n = strlen(known);
     size_t

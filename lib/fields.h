@@ -1,5 +1,5 @@
-// The table of all fields of the public structures. Name, type, place and number of elements all come from gdkd.h by the
-// compiler, so that they cannot differ from it.
+// The table of all fields of the public structures. Name, type, place and number of elements all
+// come from gdkd.h by the compiler, so that they cannot differ from it.
 #ifndef GDKD_FIELDS_H
 #define GDKD_FIELDS_H
 

@@ -1,5 +1,6 @@
-// Layouts of the public structures: what a new one holds, which sizes are known, and the way between the caller's
-// version and today's. New fields come last and never into the padding at the end, so that a size tells a layout.
+// Layouts of the public structures: what a new one holds, which sizes are known, and the way
+// between the caller's version and today's. New fields come last and never into the padding at the
+// end, so that a size tells a layout.
 #include "layouts.h"
 
 #include <string.h>

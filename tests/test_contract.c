@@ -104,7 +104,8 @@ START_TEST(tables_of_absent_groups) {
 }
 END_TEST
 
-// What overflows in the gradient's type is counted: by any number of threads, added to what is there, in used rows.
+// What overflows in the gradient's type is counted: by any number of threads, added to what is
+// there, in used rows.
 START_TEST(elements_of_dist_that_overflow) {
     static const int32_t dtypes[] = {GDKD_F16, GDKD_BF16, GDKD_F32, GDKD_F64};
     enum { N = 40, C = 700 };

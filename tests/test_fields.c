@@ -1,4 +1,5 @@
-// The table of fields against gdkd.h itself, read as text; and objects that are made, set and read by name alone.
+// The table of fields against gdkd.h itself, read as text; and objects that are made, set and read
+// by name alone.
 #include "fixture.h"
 
 #include <check.h>

@@ -1,5 +1,5 @@
-// Callers that were compiled for an earlier version: their structures, copied from its header, are taken, filled no
-// further than they reach, and give the same numbers. Every other size is refused.
+// Callers that were compiled for an earlier version: their structures, copied from its header, are
+// taken, filled no further than they reach, and give the same numbers. Every other size is refused.
 #include "fixture.h"
 #include "layouts.h"
 
@@ -169,7 +169,8 @@ START_TEST(presets_as_far_as_they_reach) {
 }
 END_TEST
 
-// Whatever an earlier structure holds is taken over; what it lacks is as the _init function leaves it.
+// Whatever an earlier structure holds is taken over; what it lacks is as the _init function leaves
+// it.
 START_TEST(missing_fields_are_defaults) {
     guarded old, today, initial;
     const uint32_t size = (uint32_t)old_sizes[_i];
