@@ -61,7 +61,7 @@ static loss_call make_call(const bench_data *data, const bench_loss *loss, int32
     call.config.isa = isa;
     call.config.num_threads = threads;
     call.dist.num_threads = threads;
-    gdkd_batch_init(&call.batch, sizeof call.batch);
+    gdkd_batch_init(&call.batch);
     call.batch.student_dtype = call.batch.teacher_dtype = data->dtype;
     call.batch.outer = data->shape.outer;
     call.batch.classes = data->shape.classes;
@@ -72,7 +72,7 @@ static loss_call make_call(const bench_data *data, const bench_loss *loss, int32
     // GDKD and KD need no target, and would check what they are given.
     if (call.config.partition == GDKD_PARTITION_TARGET || call.config.ce_weight > 0.0)
         call.batch.target = data->target;
-    gdkd_result_init(&call.result, sizeof call.result);
+    gdkd_result_init(&call.result);
     call.result.grad = data->grad;
     call.workspace_bytes = loss->is_dist ? gdkd_dist_workspace_size(&call.dist, &call.batch)
                                          : gdkd_workspace_size(&call.config, &call.batch);

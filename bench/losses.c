@@ -10,34 +10,33 @@ const char ALL_LOSSES[] = "kd,dkd,gdkd,gdkd3,gdkd-reverse,gdkd-symmetric,ls-gdkd
 // The paper's T and k, and weights none of which is 0, so that every term is computed.
 static const double T = 4.0;
 static const int64_t K = 5;
-#define CONFIG   config, sizeof *config
-#define W0_W1_W2 1.0, 1.0, 2.0
+static const double W0 = 1.0, W1 = 1.0, W2 = 2.0;
 
 static void make_kd(gdkd_config *config) {
-    gdkd_config_kd(CONFIG, T);
+    gdkd_config_kd(config, T);
 }
 static void make_dkd(gdkd_config *config) {
-    gdkd_config_dkd(CONFIG, T, 1.0, 8.0);
+    gdkd_config_dkd(config, T, 1.0, 8.0);
 }
 static void make_gdkd(gdkd_config *config) {
-    gdkd_config_gdkd(CONFIG, T, K, W0_W1_W2);
+    gdkd_config_gdkd(config, T, K, W0, W1, W2);
 }
 static void make_gdkd3(gdkd_config *config) {
-    gdkd_config_gdkd3(CONFIG, T, K, W0_W1_W2);
+    gdkd_config_gdkd3(config, T, K, W0, W1, W2);
 }
 static void make_reverse(gdkd_config *config) {
     make_gdkd(config);
-    config->kl = GDKD_KL_REVERSE;
+    config->divergence = GDKD_DIVERGENCE_REVERSE_KL;
 }
 static void make_symmetric(gdkd_config *config) {
     make_gdkd(config);
-    config->kl = GDKD_KL_SYMMETRIC;
+    config->divergence = GDKD_DIVERGENCE_SYMMETRIC_KL;
 }
 static void make_global(gdkd_config *config) {
-    gdkd_config_ls_gdkd(CONFIG, T, K, GDKD_STANDARDIZE_GLOBAL, W0_W1_W2);
+    gdkd_config_ls_gdkd(config, T, K, GDKD_STANDARDIZE_GLOBAL, W0, W1, W2);
 }
 static void make_groups(gdkd_config *config) {
-    gdkd_config_ls_gdkd(CONFIG, T, K, GDKD_STANDARDIZE_GROUPS, W0_W1_W2);
+    gdkd_config_ls_gdkd(config, T, K, GDKD_STANDARDIZE_GROUPS, W0, W1, W2);
 }
 static void make_map(gdkd_config *config) {
     make_kd(config);
@@ -50,7 +49,7 @@ static void make_with_ce(gdkd_config *config) {
     config->ce_weight = 1.0;
 }
 static void make_ce(gdkd_config *config) {
-    gdkd_config_ce(CONFIG, 0.0);
+    gdkd_config_ce(config, 0.0);
 }
 
 static const struct {
@@ -88,7 +87,7 @@ int find_loss(const char *name, bench_loss *loss) {
     snprintf(plain, sizeof plain, "%s", name);
     int64_t k = cut_k(plain);
     if (k == 0 && strcmp(plain, "dist") == 0) {
-        gdkd_dist_config_init(&loss->dist, sizeof loss->dist);
+        gdkd_dist_config_init(&loss->dist);
         loss->dist.temperature = T;
         loss->is_dist = 1;
         return 1;

@@ -13,7 +13,8 @@ static int wanted(const bench_options *o, const bench_shape *shape, const bench_
                   int32_t dtype, int32_t isa) {
     const int64_t dist_elements = INT64_C(1) << 20U;
     int is_gdkd = !loss->is_dist && loss->config.partition == GDKD_PARTITION_TOP &&
-                  loss->config.kl == GDKD_KL_FORWARD && loss->config.ce_weight == 0.0 &&
+                  loss->config.divergence == GDKD_DIVERGENCE_FORWARD_KL &&
+                  loss->config.ce_weight == 0.0 &&
                   loss->config.standardize == GDKD_STANDARDIZE_NONE;
     if (loss->is_dist) {
         if (isa != o->isas[0]) return 0; // it takes the best

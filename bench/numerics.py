@@ -202,7 +202,7 @@ def config_of(args, temperature, classes):
         config = gdkd.preset("dkd", temperature, high, low[1])
     else:
         config = gdkd.preset("kd", temperature)
-    config.kl = ["forward", "reverse", "symmetric"].index(args.kl)
+    config.divergence = ["forward", "reverse", "symmetric"].index(args.kl)
     config.reduction = gdkd.REDUCTION_SUM
     config.isa = ["best", "scalar", "avx2", "avx512"].index(args.isa)
     return config

@@ -38,8 +38,8 @@ class Libgdkd:
         self.config.num_threads = 1
         self.batch = gdkd.Batch()
         self.result = gdkd.Result()
-        self.library.gdkd_batch_init(ctypes.byref(self.batch), ctypes.sizeof(self.batch))
-        self.library.gdkd_result_init(ctypes.byref(self.result), ctypes.sizeof(self.result))
+        self.library.gdkd_batch_init_sized(ctypes.byref(self.batch), ctypes.sizeof(self.batch))
+        self.library.gdkd_result_init_sized(ctypes.byref(self.result), ctypes.sizeof(self.result))
         self.keep = student, teacher
         self.batch.outer, self.batch.classes = student.shape[:2]
         self.batch.inner = int(np.prod(student.shape[2:], dtype=np.int64))

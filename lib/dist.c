@@ -7,6 +7,7 @@
 // through the softmax dL/ds = Y (G - <G, Y>) / T. Everything in double; no matrix is kept: a
 // softmax is formed anew from its row's log-sum-exp wherever it is needed. Threads share out rows,
 // or ranges of classes, so that every number is summed by one thread in one order.
+#include "layouts.h"
 #include "plan.h"
 
 #include <omp.h>
@@ -28,7 +29,6 @@ typedef struct {
 typedef struct {
     normaliser s, t;
     products of;
-    int64_t grad_nonfinite;
 } row_moments;
 
 typedef struct {
@@ -128,7 +128,8 @@ static double slope(const products *m, double y, double z) {
     return z / denominator - (a > 0 ? m->yz * b * y / (a * denominator * denominator) : 0);
 }
 
-static void gradient_row(const dist *d, int64_t row, double factor, double *y, double *z) {
+// Elements that were written and are not finite.
+static int64_t gradient_row(const dist *d, int64_t row, double factor, double *y, double *z) {
     const gdkd_batch *b = d->batch;
     const int64_t n = b->classes;
     const double t = d->config->temperature, mean = 1 / (double)n;
@@ -141,7 +142,7 @@ static void gradient_row(const dist *d, int64_t row, double factor, double *y, d
     if (!used(d, row)) {
         for (int64_t i = 0; i < n; i++) y[i] = 0;
         if (!d->result->accumulate) gdkd_scatter_f64(y, n, false, &out);
-        return;
+        return 0;
     }
     load(d, row, true, 0, n, y);
     load(d, row, false, 0, n, z);
@@ -156,7 +157,7 @@ static void gradient_row(const dist *d, int64_t row, double factor, double *y, d
     }
     for (int64_t i = 0; i < n; i++) y[i] = d->result->grad_scale / t * y[i] * (z[i] - dot);
     gdkd_scatter_f64(y, n, d->result->accumulate != 0, &out);
-    d->row[row].grad_nonfinite = gdkd_count_nonfinite(&out, n);
+    return gdkd_count_nonfinite(&out, n);
 }
 
 // Calls work on each thread; one alone without a team, whose making may allocate.
@@ -188,8 +189,11 @@ static void measure_ranges(const dist *d, int thread, int team, double factor) {
 
 static void write_rows(const dist *d, int thread, int team, double factor) {
     double *y = d->line + 2 * d->batch->classes * thread;
+    int64_t nonfinite = 0;
     for (int64_t row = thread; row < d->rows; row += team)
-        gradient_row(d, row, factor, y, y + d->batch->classes);
+        nonfinite += gradient_row(d, row, factor, y, y + d->batch->classes);
+#pragma omp atomic
+    d->result->grad_nonfinite += nonfinite;
 }
 
 static void run(const dist *d) {
@@ -206,9 +210,9 @@ static void run(const dist *d) {
     for (int64_t i = 0; i < d->batch->classes && d->rows_used > 0; i++)
         classes += correlation(&d->class_[i].of);
     const double n = (double)d->batch->classes;
-    r->inter = d->rows_used > 0 ? factor * (1 - rows / (double)d->rows_used) : 0;
-    r->intra = d->rows_used > 0 ? factor * (1 - classes / n) : 0;
-    r->total = r->kd = c->beta * r->inter + c->gamma * r->intra;
+    r->dist_inter = d->rows_used > 0 ? factor * (1 - rows / (double)d->rows_used) : 0;
+    r->dist_intra = d->rows_used > 0 ? factor * (1 - classes / n) : 0;
+    r->total = r->kd = c->beta * r->dist_inter + c->gamma * r->dist_intra;
     r->ce = r->high = r->grad_norm_ce = r->grad_norm_high = 0; // terms that DIST does not have
     for (int g = 0; g < GDKD_MAX_GROUPS; g++)
         r->low[g] = r->student_mass[g] = r->teacher_mass[g] = r->grad_norm_low[g] = 0;
@@ -216,6 +220,7 @@ static void run(const dist *d) {
     r->rows_used = d->rows_used;
     r->rows_nonfinite = 0;
     r->first_nonfinite = -1;
+    r->grad_nonfinite = 0;
     for (int64_t row = 0; row < d->rows; row++) {
         if (!used(d, row) || is_finite(correlation(&d->row[row].of))) continue;
         if (r->rows_nonfinite++ == 0) r->first_nonfinite = row;
@@ -228,10 +233,8 @@ static void run(const dist *d) {
 // The batch is checked by the rules of gdkd_loss, as one whose loss is KD.
 static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *batch,
                            gdkd_result *result, dist *d) {
-    if (!config || !batch) return GDKD_ERROR_NULL;
-    if (config->struct_size != sizeof *config) return GDKD_ERROR_STRUCT_SIZE;
     gdkd_config kd;
-    gdkd_config_kd(&kd, sizeof kd, config->temperature);
+    gdkd_config_kd(&kd, config->temperature);
     kd.temperature_squared = config->temperature_squared;
     kd.ignore_index = config->ignore_index;
     kd.num_threads = config->num_threads;
@@ -260,16 +263,23 @@ static size_t workspace_bytes_of(const dist *d) {
            2 * sizeof(double) * classes * (size_t)d->threads;
 }
 
-size_t gdkd_dist_workspace_size(const gdkd_dist_config *config, const gdkd_batch *batch) {
-    dist d;
-    return resolve(config, batch, NULL, &d) == GDKD_OK ? workspace_bytes_of(&d) : 0;
+static gdkd_status adopt(const gdkd_dist_config *config, const gdkd_batch *batch,
+                         gdkd_dist_config *own_config, gdkd_batch *own_batch) {
+    const gdkd_status status = gdkd_adopt(GDKD_STRUCT_DIST_CONFIG, config, own_config);
+    return status == GDKD_OK ? gdkd_adopt(GDKD_STRUCT_BATCH, batch, own_batch) : status;
 }
 
-gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch, gdkd_result *result,
-                      void *workspace, size_t workspace_bytes) {
-    if (!result) return GDKD_ERROR_NULL;
-    if (result->struct_size != sizeof *result) return GDKD_ERROR_STRUCT_SIZE;
-    result->error_row = -1;
+size_t gdkd_dist_workspace_size(const gdkd_dist_config *config, const gdkd_batch *batch) {
+    gdkd_dist_config own_config;
+    gdkd_batch own_batch;
+    dist d;
+    gdkd_status status = adopt(config, batch, &own_config, &own_batch);
+    if (status == GDKD_OK) status = resolve(&own_config, &own_batch, NULL, &d);
+    return status == GDKD_OK ? workspace_bytes_of(&d) : 0;
+}
+
+static gdkd_status dist_of_today(const gdkd_dist_config *config, const gdkd_batch *batch,
+                                 gdkd_result *result, void *workspace, size_t workspace_bytes) {
     dist d;
     gdkd_status status = resolve(config, batch, result, &d);
     if (status != GDKD_OK) return status;
@@ -287,4 +297,19 @@ gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch, g
     run(&d);
     free(own);
     return GDKD_OK;
+}
+
+gdkd_status gdkd_dist(const gdkd_dist_config *config, const gdkd_batch *batch, gdkd_result *result,
+                      void *workspace, size_t workspace_bytes) {
+    gdkd_dist_config own_config;
+    gdkd_batch own_batch;
+    gdkd_result own_result;
+    gdkd_status status = gdkd_adopt(GDKD_STRUCT_RESULT, result, &own_result);
+    if (status != GDKD_OK) return status;
+    own_result.error_row = -1;
+    status = adopt(config, batch, &own_config, &own_batch);
+    if (status == GDKD_OK)
+        status = dist_of_today(&own_config, &own_batch, &own_result, workspace, workspace_bytes);
+    gdkd_hand_back(status, &own_result, result);
+    return status;
 }

@@ -55,15 +55,16 @@ typedef struct {
 } divergence_facts;
 
 static const divergence_facts divergences[] = {
-    [GDKD_KL_FORWARD] = {1, 0},
-    [GDKD_KL_REVERSE] = {0, 1},
-    [GDKD_KL_SYMMETRIC] = {0.5, 0.5},
+    [GDKD_DIVERGENCE_FORWARD_KL] = {1, 0},
+    [GDKD_DIVERGENCE_REVERSE_KL] = {0, 1},
+    [GDKD_DIVERGENCE_SYMMETRIC_KL] = {0.5, 0.5},
 };
 enum { LAST_DIVERGENCE = sizeof divergences / sizeof *divergences - 1 };
 
 static gdkd_status check_enums(const gdkd_config *c) {
     bool known = one_of(c->partition, LAST_PARTITION) && one_of(c->k_rule, GDKD_K_MASS) &&
-                 one_of(c->kl, LAST_DIVERGENCE) && one_of(c->standardize, GDKD_STANDARDIZE_OTHER) &&
+                 one_of(c->divergence, LAST_DIVERGENCE) &&
+                 one_of(c->standardize, GDKD_STANDARDIZE_OTHER) &&
                  one_of(c->reduction, GDKD_REDUCTION_NONE) && one_of(c->temperature_squared, 1) &&
                  one_of(c->low_weight_index, GDKD_LOW_WEIGHT_PER_CLASS) &&
                  one_of(c->target_from_teacher, 1) && one_of(c->isa, GDKD_ISA_AVX512);
@@ -94,7 +95,7 @@ static gdkd_status check_config(const gdkd_config *c) {
 
 // What depends on whether there is a distillation term.
 static void resolve_distillation(const gdkd_config *from, bool kd, bool norms, criterion *c) {
-    const divergence_facts *by = &divergences[from->kl];
+    const divergence_facts *by = &divergences[from->divergence];
     c->kd = kd;
     c->norms = norms;
     c->groups = kd ? partitions[from->partition].groups : 0;
@@ -105,7 +106,7 @@ static void resolve_distillation(const gdkd_config *from, bool kd, bool norms, c
     c->forward =
         kd && !(c->reverse && by->forward == 0); // for others the sums show what is no number
     c->table_weighted = kd && from->low_weight_index != GDKD_LOW_WEIGHT_NONE
-                            ? from->table_weighted_groups & ((1U << c->groups) - 1U)
+                            ? from->low_weight_groups & ((1U << c->groups) - 1U)
                             : 0;
 }
 
@@ -117,9 +118,9 @@ static void resolve_criterion(const gdkd_config *from, int32_t classes, bool nor
         .partition = from->partition,
         .picks = partitions[from->partition].picks,
         .mapped = partitions[from->partition].mapped,
-        .divergence = from->kl,
-        .forward_share = divergences[from->kl].forward,
-        .reverse_share = divergences[from->kl].reverse,
+        .divergence = from->divergence,
+        .forward_share = divergences[from->divergence].forward,
+        .reverse_share = divergences[from->divergence].reverse,
         .ce = from->ce_weight != 0,
         .k_rule = from->k_rule,
         .k_max = from->k_max,

@@ -31,6 +31,9 @@ const char *gdkd_status_string(gdkd_status status) {
         [GDKD_ERROR_WORKSPACE] = "the workspace is smaller than gdkd_workspace_size says",
         [GDKD_ERROR_MEMORY] = "out of memory",
         [GDKD_ERROR_THREADS] = "num_threads is negative",
+        [GDKD_ERROR_FIELD] = "the structure has no field of this name, or no such element of it",
+        [GDKD_ERROR_FIELD_TYPE] = "the field is of another type",
+        [GDKD_ERROR_FIELD_VALUE] = "the field cannot hold this value",
     };
     const int32_t count = (int32_t)(sizeof sentences / sizeof *sentences);
     return status >= 0 && status < count ? sentences[status] : "unknown status";

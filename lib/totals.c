@@ -105,10 +105,11 @@ void gdkd_report(const plan *p, const totals *sum) {
     }
     r->grad_norm_ce = sqrt(sum->norm2_ce);
     r->grad_norm_high = sqrt(sum->norm2_high);
-    r->inter = r->intra = 0;
+    r->dist_inter = r->dist_intra = 0;
     r->divisor = d;
     r->rows_used = p->rows_used;
     r->rows_nonfinite = sum->nonfinite;
     r->first_nonfinite = sum->nonfinite > 0 ? sum->first_nonfinite : -1;
     r->error_row = -1;
+    r->grad_nonfinite = sum->grad_nonfinite;
 }

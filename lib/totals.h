@@ -8,7 +8,8 @@ typedef struct {
     double total, ce, kd, high, low[MAX_GROUPS];
     double student_mass[MAX_GROUPS], teacher_mass[MAX_GROUPS];
     double norm2_ce, norm2_high, norm2_low[MAX_GROUPS];
-    int64_t nonfinite, first_nonfinite, grad_nonfinite;
+    int64_t nonfinite, first_nonfinite;
+    int64_t grad_nonfinite; // elements of the gradient, not rows
 } totals;
 
 // Adds the terms of a block's used rows, of which `first` is the batch's number of the first.

@@ -4,7 +4,7 @@ docs/api.md: include/gdkd.h tools/api_docs.py
 	@python3 tools/api_docs.py include/gdkd.h > $@.tmp && mv $@.tmp $@
 
 .PHONY: check-docs
-check-docs: ## docs/api.md and the README's example are up to date, integration.md's code compiles
+check-docs: ## docs/api.md and the examples are up to date, integration.md's code compiles
 	@python3 tools/api_docs.py --check include/gdkd.h docs/api.md
-	@python3 tools/same_example.py README.md examples/quickstart.c
+	@python3 tools/same_example.py examples/quickstart.c README.md include/gdkd.h
 	@mk/check-fragments.sh docs/integration.md $(CC) -std=c99 $(WARNINGS) -Werror -Iinclude

@@ -27,8 +27,8 @@ static void data_init(data *d, const gdkd_config *config, int32_t threads) {
         d->teacher[i] = (float)(i % 11) * 0.4f;
         d->grad[i] = 9.0f;
     }
-    gdkd_batch_init(&d->batch, sizeof d->batch);
-    gdkd_result_init(&d->result, sizeof d->result);
+    gdkd_batch_init(&d->batch);
+    gdkd_result_init(&d->result);
     d->batch.outer = ROWS;
     d->batch.classes = CLASSES;
     d->batch.inner = 1;
@@ -117,7 +117,7 @@ START_TEST(dist_with_a_workspace) {
     static data d;
     gdkd_dist_config c;
     data_init(&d, &loss_presets()[0].config, 2);
-    gdkd_dist_config_init(&c, sizeof c);
+    gdkd_dist_config_init(&c);
     c.num_threads = 2;
     const size_t bytes = gdkd_dist_workspace_size(&c, &d.batch);
     void *workspace = checked_calloc(bytes, 1);

@@ -1,6 +1,7 @@
 // The promises of gdkd.h that are neither numbers nor refusals: initial values, strings, workspace
 // sizes, the choice of instruction set.
 #include "fixture.h"
+#include "number.h"
 #include "presets.h"
 
 #include <check.h>
@@ -45,7 +46,7 @@ START_TEST(workspace_asked_for_once) {
     for (int i = 0; i < LOSS_PRESETS * 16 * 15; ++i) {
         const gdkd_config *config = &loss_presets()[i / 240].config;
         gdkd_batch batch;
-        gdkd_batch_init(&batch, sizeof batch);
+        gdkd_batch_init(&batch);
         batch.outer = 40;
         batch.student_dtype = i % 4;
         batch.teacher_dtype = i / 4 % 4;
@@ -68,9 +69,9 @@ START_TEST(workspace_of_dist) {
     gdkd_batch batch;
     gdkd_result result;
     float *logits = checked_calloc((size_t)MANY * LANES, sizeof *logits);
-    gdkd_dist_config_init(&config, sizeof config);
-    gdkd_batch_init(&batch, sizeof batch);
-    gdkd_result_init(&result, sizeof result);
+    gdkd_dist_config_init(&config);
+    gdkd_batch_init(&batch);
+    gdkd_result_init(&result);
     config.num_threads = 2;
     batch.student = batch.teacher = logits;
     batch.outer = 1;
@@ -93,13 +94,59 @@ END_TEST
 START_TEST(tables_of_absent_groups) {
     fixture f;
     fixture_init(&f);
-    ck_assert_int_eq(gdkd_config_kd(&f.config, sizeof f.config, 4), GDKD_OK);
+    ck_assert_int_eq(gdkd_config_kd(&f.config, 4), GDKD_OK);
     f.config.low_weight_index = GDKD_LOW_WEIGHT_PER_ROW;
-    f.config.table_weighted_groups = 2;
+    f.config.low_weight_groups = 2;
     f.batch.low_weight = NULL;
     ck_assert_int_eq(gdkd_loss(&f.config, &f.batch, &f.result, NULL, 0), GDKD_OK);
-    f.config.table_weighted_groups = 1;
+    f.config.low_weight_groups = 1;
     ck_assert_int_eq(gdkd_loss(&f.config, &f.batch, &f.result, NULL, 0), GDKD_ERROR_NULL);
+}
+END_TEST
+
+// What overflows in the gradient's type is counted: by any number of threads, added to what is
+// there, in used rows.
+START_TEST(elements_of_dist_that_overflow) {
+    static const int32_t dtypes[] = {GDKD_F16, GDKD_BF16, GDKD_F32, GDKD_F64};
+    enum { N = 40, C = 700 };
+    double *logits = checked_calloc((size_t)2 * N * C, sizeof *logits);
+    double *gradient = checked_calloc((size_t)N * C, sizeof *gradient);
+    int64_t target[N] = {[7] = -100};
+    for (int i = 0; i < 12; ++i) {
+        const int32_t dtype = dtypes[i % 4];
+        gdkd_dist_config config;
+        gdkd_batch batch;
+        gdkd_result result;
+        gdkd_dist_config_init(&config);
+        gdkd_batch_init(&batch);
+        gdkd_result_init(&result);
+        config.num_threads = 1 + 2 * (i / 4);
+        batch.student_dtype = batch.teacher_dtype = dtype;
+        batch.outer = N;
+        batch.classes = C;
+        batch.inner = 1;
+        batch.student = logits;
+        batch.teacher = logits + N * C;
+        batch.target = target;
+        result.grad = gradient;
+        result.grad_scale = dtype == GDKD_F16 ? 1e9 : dtype == GDKD_F64 ? 1e307 : 1e43;
+        result.accumulate = i % 3 == 0;
+        result.grad_nonfinite = 12345; // of a call before
+        for (int j = 0; j < N * C; ++j) {
+            number_store(dtype, logits, j, 3 * sin(j));
+            number_store(dtype, logits + N * C, j, 3 * cos(0.7 * j));
+            number_store(dtype, gradient, j, j / C == 7 ? (double)INFINITY : j % 5);
+        }
+        ck_assert_int_eq(gdkd_dist(&config, &batch, &result, NULL, 0), GDKD_OK);
+        int64_t infinite = 0;
+        for (int j = 0; j < N * C; ++j)
+            infinite += j / C != 7 && !isfinite(number_load(dtype, gradient, j));
+        ck_assert_int_eq(result.grad_nonfinite, infinite);
+        ck_assert_msg(dtype == GDKD_F64 || infinite > 0, "type %d: nothing overflows", dtype);
+        ck_assert_int_lt(infinite, N * C / 2);
+    }
+    free(logits);
+    free(gradient);
 }
 END_TEST
 
@@ -122,9 +169,9 @@ START_TEST(rounded_once) {
         gdkd_config config;
         gdkd_batch batch;
         gdkd_result result;
-        gdkd_config_ce(&config, sizeof config, 0);
-        gdkd_batch_init(&batch, sizeof batch);
-        gdkd_result_init(&result, sizeof result);
+        gdkd_config_ce(&config, 0);
+        gdkd_batch_init(&batch);
+        gdkd_result_init(&result);
         batch.outer = batch.inner = 1;
         batch.classes = 2;
         batch.student_dtype = cases[i].dtype;
@@ -140,7 +187,7 @@ START_TEST(rounded_once) {
 END_TEST
 
 START_TEST(strings) {
-    for (gdkd_status a = GDKD_OK; a <= GDKD_ERROR_THREADS; ++a) {
+    for (gdkd_status a = GDKD_OK; a <= GDKD_ERROR_FIELD_VALUE; ++a) {
         ck_assert_ptr_nonnull(gdkd_status_string(a));
         ck_assert_uint_gt(strlen(gdkd_status_string(a)), 3);
         ck_assert_str_ne(gdkd_status_string(a), "unknown status");
@@ -149,7 +196,7 @@ START_TEST(strings) {
         }
     }
     ck_assert_str_eq(gdkd_status_string(-1), "unknown status");
-    ck_assert_str_eq(gdkd_status_string(GDKD_ERROR_THREADS + 1), "unknown status");
+    ck_assert_str_eq(gdkd_status_string(GDKD_ERROR_FIELD_VALUE + 1), "unknown status");
     ck_assert_str_eq(gdkd_status_string(INT32_MAX), "unknown status");
     ck_assert_str_eq(gdkd_status_string(INT32_MIN), "unknown status");
     char version[32];
@@ -170,6 +217,9 @@ START_TEST(pinned_values) {
     ck_assert_int_eq(GDKD_ERROR_NULL, 1);
     ck_assert_int_eq(GDKD_ERROR_TARGET, 12);
     ck_assert_int_eq(GDKD_ERROR_THREADS, 17);
+    ck_assert_int_eq(GDKD_ERROR_FIELD, 18);
+    ck_assert_int_eq(GDKD_ERROR_FIELD_TYPE, 19);
+    ck_assert_int_eq(GDKD_ERROR_FIELD_VALUE, 20);
     ck_assert_int_eq(GDKD_F16, 3);
     ck_assert_int_eq(GDKD_PARTITION_MAP, 5);
     ck_assert_int_eq(GDKD_MAX_GROUPS, 8);
@@ -186,10 +236,10 @@ START_TEST(initial_values) {
     memset(&b, 0xaa, sizeof b);
     memset(&r, 0xaa, sizeof r);
     memset(&d, 0xaa, sizeof d);
-    ck_assert_int_eq(gdkd_config_init(&c, sizeof c), GDKD_OK);
-    ck_assert_int_eq(gdkd_batch_init(&b, sizeof b), GDKD_OK);
-    ck_assert_int_eq(gdkd_result_init(&r, sizeof r), GDKD_OK);
-    ck_assert_int_eq(gdkd_dist_config_init(&d, sizeof d), GDKD_OK);
+    ck_assert_int_eq(gdkd_config_init(&c), GDKD_OK);
+    ck_assert_int_eq(gdkd_batch_init(&b), GDKD_OK);
+    ck_assert_int_eq(gdkd_result_init(&r), GDKD_OK);
+    ck_assert_int_eq(gdkd_dist_config_init(&d), GDKD_OK);
     ck_assert_uint_eq(c.struct_size, sizeof c);
     ck_assert_int_eq(c.partition, GDKD_PARTITION_ALL);
     ck_assert_int_eq(c.reduction, GDKD_REDUCTION_MEAN);
@@ -236,8 +286,8 @@ START_TEST(initial_config_is_kd) {
     double by_preset = 1.0;
     gdkd_config kd;
     fixture_init(&f);
-    gdkd_config_init(&f.config, sizeof f.config);
-    ck_assert_int_eq(gdkd_config_kd(&kd, sizeof kd, 1.0), GDKD_OK);
+    gdkd_config_init(&f.config);
+    ck_assert_int_eq(gdkd_config_kd(&kd, 1.0), GDKD_OK);
     gdkd_loss_f32(&f.config, f.student, f.teacher, NULL, ROWS, CLASSES, NULL, &by_init);
     gdkd_loss_f32(&kd, f.student, f.teacher, NULL, ROWS, CLASSES, NULL, &by_preset);
     ck_assert_double_gt(by_init, 0.0);
@@ -254,32 +304,32 @@ START_TEST(refused_initialisation) {
     const size_t n = sizeof c;
     memset(&c, 0x5c, n);
     memset(&untouched, 0x5c, n);
-    ck_assert_int_eq(gdkd_config_init(NULL, n), GDKD_ERROR_NULL);
-    ck_assert_int_eq(gdkd_batch_init(NULL, sizeof b), GDKD_ERROR_NULL);
-    ck_assert_int_eq(gdkd_result_init(NULL, sizeof r), GDKD_ERROR_NULL);
-    ck_assert_int_eq(gdkd_dist_config_init(NULL, sizeof d), GDKD_ERROR_NULL);
-    ck_assert_int_eq(gdkd_config_init(&c, n + 8), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_batch_init(&b, 3), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_result_init(&r, 0), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_dist_config_init(&d, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_kd(&c, 7, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_dkd(&c, 7, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_dkd_top1(&c, 7, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_gdkd(&c, 7, 1, 1, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_gdkd_bottom(&c, 7, 1, 1, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_gdkd3(&c, 7, 1, 1, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_gdkd_autok(&c, 7, 1, 1, 1, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_gdkd_autow(&c, 7, 1, 1, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_lskd(&c, 7, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_ls_gdkd(&c, 7, 1, 1, 1, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_skd(&c, 7, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_sgdkd(&c, 7, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_adkd(&c, 7, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_ce(&c, 7, 0), GDKD_ERROR_STRUCT_SIZE);
-    ck_assert_int_eq(gdkd_config_gdkd_autow(&c, n, 1, 1, 0, 1, 1), GDKD_ERROR_ENUM);
-    ck_assert_int_eq(gdkd_config_gdkd_autow(&c, n, 1, 1, 4, 1, 1), GDKD_ERROR_ENUM);
-    ck_assert_int_eq(gdkd_config_ce(NULL, n, 0), GDKD_ERROR_NULL);
-    ck_assert_int_eq(gdkd_config_gdkd(NULL, n, 1, 1, 1, 1, 1), GDKD_ERROR_NULL);
+    ck_assert_int_eq(gdkd_config_init_sized(NULL, n), GDKD_ERROR_NULL);
+    ck_assert_int_eq(gdkd_batch_init_sized(NULL, sizeof b), GDKD_ERROR_NULL);
+    ck_assert_int_eq(gdkd_result_init_sized(NULL, sizeof r), GDKD_ERROR_NULL);
+    ck_assert_int_eq(gdkd_dist_config_init_sized(NULL, sizeof d), GDKD_ERROR_NULL);
+    ck_assert_int_eq(gdkd_config_init_sized(&c, n + 8), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_batch_init_sized(&b, 3), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_result_init_sized(&r, 0), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_dist_config_init_sized(&d, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_kd_sized(&c, 7, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_dkd_sized(&c, 7, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_dkd_top1_sized(&c, 7, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_gdkd_sized(&c, 7, 1, 1, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_gdkd_bottom_sized(&c, 7, 1, 1, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_gdkd3_sized(&c, 7, 1, 1, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_gdkd_autok_sized(&c, 7, 1, 1, 1, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_gdkd_autow_sized(&c, 7, 1, 1, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_lskd_sized(&c, 7, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_ls_gdkd_sized(&c, 7, 1, 1, 1, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_skd_sized(&c, 7, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_sgdkd_sized(&c, 7, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_adkd_sized(&c, 7, 1, 1, 1), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_ce_sized(&c, 7, 0), GDKD_ERROR_STRUCT_SIZE);
+    ck_assert_int_eq(gdkd_config_gdkd_autow(&c, 1, 1, 0, 1, 1), GDKD_ERROR_ENUM);
+    ck_assert_int_eq(gdkd_config_gdkd_autow(&c, 1, 1, 4, 1, 1), GDKD_ERROR_ENUM);
+    ck_assert_int_eq(gdkd_config_ce_sized(NULL, n, 0), GDKD_ERROR_NULL);
+    ck_assert_int_eq(gdkd_config_gdkd_sized(NULL, n, 1, 1, 1, 1, 1), GDKD_ERROR_NULL);
     ck_assert_msg(same_bytes(&c, &untouched, n), "a refused preset wrote to the config");
 }
 END_TEST
@@ -329,6 +379,7 @@ int main(int argc, char **argv) {
     tcase_add_test(tcase, workspace_asked_for_once);
     tcase_add_test(tcase, workspace_of_dist);
     tcase_add_test(tcase, tables_of_absent_groups);
+    tcase_add_test(tcase, elements_of_dist_that_overflow);
     tcase_add_test(tcase, rounded_once);
     tcase_add_test(tcase, strings);
     tcase_add_test(tcase, pinned_values);

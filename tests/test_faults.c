@@ -48,8 +48,8 @@ static const fault faults[] = {
     {CONFIG(partition), I32, GDKD_PARTITION_MAP + 1, PLAIN, GDKD_ERROR_ENUM, -1},
     {CONFIG(k_rule), I32, -1, PLAIN, GDKD_ERROR_ENUM, -1},
     {CONFIG(k_rule), I32, GDKD_K_MASS + 1, PLAIN, GDKD_ERROR_ENUM, -1},
-    {CONFIG(kl), I32, -1, PLAIN, GDKD_ERROR_ENUM, -1},
-    {CONFIG(kl), I32, GDKD_KL_SYMMETRIC + 1, PLAIN, GDKD_ERROR_ENUM, -1},
+    {CONFIG(divergence), I32, -1, PLAIN, GDKD_ERROR_ENUM, -1},
+    {CONFIG(divergence), I32, GDKD_DIVERGENCE_SYMMETRIC_KL + 1, PLAIN, GDKD_ERROR_ENUM, -1},
     {CONFIG(standardize), I32, -1, PLAIN, GDKD_ERROR_ENUM, -1},
     {CONFIG(standardize), I32, GDKD_STANDARDIZE_OTHER + 1, PLAIN, GDKD_ERROR_ENUM, -1},
     {CONFIG(reduction), I32, -1, PLAIN, GDKD_ERROR_ENUM, -1},
@@ -206,7 +206,7 @@ START_TEST(null_structures) {
     ck_assert_int_eq(gdkd_loss(&f.config, &f.batch, NULL, NULL, 0), GDKD_ERROR_NULL);
     ck_assert_uint_eq(gdkd_workspace_size(NULL, &f.batch), 0);
     ck_assert_uint_eq(gdkd_workspace_size(&f.config, NULL), 0);
-    gdkd_config_kd(&f.config, sizeof f.config, 2.0);
+    gdkd_config_kd(&f.config, 2.0);
     ck_assert_int_eq(gdkd_loss_f32(NULL, f.student, f.teacher, NULL, ROWS, CLASSES, NULL, &loss),
                      GDKD_ERROR_NULL);
     ck_assert_int_eq(gdkd_loss_f32(&f.config, NULL, f.teacher, NULL, ROWS, CLASSES, NULL, &loss),
@@ -229,7 +229,7 @@ END_TEST
 START_TEST(null_where_allowed) {
     fixture f;
     fixture_init(&f);
-    f.config.table_weighted_groups = 0;
+    f.config.low_weight_groups = 0;
     f.config.low_weight_index = GDKD_LOW_WEIGHT_NONE;
     f.batch.low_weight = NULL;
     f.batch.row_weight = NULL;
@@ -334,7 +334,7 @@ START_TEST(dist_faults) {
     fixture_init(&f);
     f.batch.row_weight = NULL;
     f.result.row_loss = NULL;
-    gdkd_dist_config_init(&d, sizeof d);
+    gdkd_dist_config_init(&d);
     const gdkd_dist_config good = d;
     ck_assert_int_eq(gdkd_dist(NULL, &f.batch, &f.result, NULL, 0), GDKD_ERROR_NULL);
     ck_assert_int_eq(gdkd_dist(&d, NULL, &f.result, NULL, 0), GDKD_ERROR_NULL);

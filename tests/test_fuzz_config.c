@@ -36,7 +36,7 @@ typedef struct field {
 static const field fields[] = {
     {AT(config.partition), INT32, 0, 5},
     {AT(config.k_rule), INT32, 0, 4},
-    {AT(config.kl), INT32, 0, 2},
+    {AT(config.divergence), INT32, 0, 2},
     {AT(config.standardize), INT32, 0, 3},
     {AT(config.reduction), INT32, 0, 2},
     {AT(config.k), INT64, 1, 40},
@@ -47,7 +47,7 @@ static const field fields[] = {
     {AT(config.teacher_temperature), REAL, 0, 20},
     {AT(config.temperature_squared), INT32, 0, 1},
     {AT(config.mass_scaled_groups), UINT32, 0, 255},
-    {AT(config.table_weighted_groups), UINT32, 0, 255},
+    {AT(config.low_weight_groups), UINT32, 0, 255},
     {AT(config.low_weight_index), INT32, 0, 2},
     {AT(config.w_high), REAL, -1, 4},
     {AT(config.w_low[0]), REAL, -1, 4},
@@ -190,10 +190,10 @@ static void point(state *s, rng *r) {
 static void randomise(state *s, rng *r) {
     // Sometimes everything is odd, mostly a field or none.
     const int64_t oddity = rng_below(r, 8) == 0 ? 2 : rng_below(r, 2) ? 100 : 1000000;
-    gdkd_config_init(&s->config, sizeof s->config);
-    gdkd_batch_init(&s->batch, sizeof s->batch);
-    gdkd_result_init(&s->result, sizeof s->result);
-    gdkd_dist_config_init(&s->dist, sizeof s->dist);
+    gdkd_config_init(&s->config);
+    gdkd_batch_init(&s->batch);
+    gdkd_result_init(&s->result);
+    gdkd_dist_config_init(&s->dist);
     for (int i = 0; i < FIELDS; ++i) set_field(s, &fields[i], r, oddity);
     keep_inside(s);
     fill_tables(s, r, oddity < 1000 ? 2000 : 1000000);

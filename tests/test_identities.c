@@ -83,11 +83,11 @@ START_TEST(one_class_group_has_no_low_term) {
     answer a;
     general_problem(&p, &r, 9, 33);
     p.config.k = 1;
-    for (int32_t kl = 0; kl <= GDKD_KL_SYMMETRIC; ++kl) {
+    for (int32_t divergence = 0; divergence <= GDKD_DIVERGENCE_SYMMETRIC_KL; ++divergence) {
         for (int32_t dtype = GDKD_F32; dtype <= GDKD_F64; ++dtype) {
             for (int32_t partition = GDKD_PARTITION_TARGET; partition <= GDKD_PARTITION_TOP1_TOPK;
                  ++partition) {
-                p.config.kl = kl;
+                p.config.divergence = divergence;
                 p.config.partition = partition;
                 run(&p, dtype, &a);
                 ck_assert_double_eq(a.result.low[0], 0.0);
@@ -126,9 +126,9 @@ START_TEST(empty_group_contributes_nothing) {
 }
 END_TEST
 
-static void rich_config(problem *p, int32_t partition, int32_t kl, int32_t standardize) {
+static void rich_config(problem *p, int32_t partition, int32_t divergence, int32_t standardize) {
     p->config.partition = partition;
-    p->config.kl = kl;
+    p->config.divergence = divergence;
     p->config.standardize = standardize;
     p->config.w_high = 0.7;
     p->config.w_low[1] = 3.0;
@@ -184,16 +184,16 @@ START_TEST(symmetric_is_half_of_each) {
         general_problem(&p, &r, rows, classes);
         p.config.partition = partition;
         p.config.w_high = 0.0;
-        for (int32_t kl = 0; kl < 3; ++kl) {
-            p.config.kl = kl;
-            run(&p, GDKD_F64, &a[kl]);
+        for (int32_t divergence = 0; divergence < 3; ++divergence) {
+            p.config.divergence = divergence;
+            run(&p, GDKD_F64, &a[divergence]);
         }
         a[0].result.total = 0.5 * (a[0].result.total + a[1].result.total);
         for (int64_t i = 0; i < rows * classes; ++i) {
             a[0].grad[i] = 0.5 * (a[0].grad[i] + a[1].grad[i]);
         }
         near("symmetric", &a[2], &a[0], rows * classes, 1e-12);
-        for (int kl = 0; kl < 3; ++kl) answer_free(&a[kl]);
+        for (int divergence = 0; divergence < 3; ++divergence) answer_free(&a[divergence]);
         problem_free(&p);
     }
 }
@@ -206,12 +206,12 @@ START_TEST(reverse_is_forward_exchanged) {
     answer a;
     answer b;
     general_problem(&p, &r, 8, 50);
-    p.config.kl = GDKD_KL_REVERSE;
+    p.config.divergence = GDKD_DIVERGENCE_REVERSE_KL;
     run(&p, GDKD_F64, &a);
     double *swap = p.student;
     p.student = p.teacher;
     p.teacher = swap;
-    p.config.kl = GDKD_KL_FORWARD;
+    p.config.divergence = GDKD_DIVERGENCE_FORWARD_KL;
     run(&p, GDKD_F64, &b);
     ck_assert_double_eq_tol(a.result.total, b.result.total, 1e-13 * b.result.total);
     answer_free(&a);
@@ -230,9 +230,9 @@ START_TEST(standardised_at_any_size) {
         double loss[2], grad[2][MANY];
         const int power[2] = {100, 620};
         if (grouped)
-            gdkd_config_ls_gdkd(&config, sizeof config, 2, 3, 1, 1, 1, GDKD_STANDARDIZE_GROUPS);
+            gdkd_config_ls_gdkd(&config, 2, 3, 1, 1, 1, GDKD_STANDARDIZE_GROUPS);
         else
-            gdkd_config_lskd(&config, sizeof config, 2);
+            gdkd_config_lskd(&config, 2);
         for (int i = 0; i < 2; ++i) {
             double s[MANY], t[MANY];
             gdkd_batch batch;
@@ -241,8 +241,8 @@ START_TEST(standardised_at_any_size) {
                 s[c] = ldexp(student[c], power[i]);
                 t[c] = ldexp(teacher[c], power[i]);
             }
-            gdkd_batch_init(&batch, sizeof batch);
-            gdkd_result_init(&result, sizeof result);
+            gdkd_batch_init(&batch);
+            gdkd_result_init(&result);
             batch.outer = batch.inner = 1;
             batch.classes = MANY;
             batch.student_dtype = batch.teacher_dtype = GDKD_F64;

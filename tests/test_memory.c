@@ -150,8 +150,8 @@ static void guarded_call(const gdkd_config *config, const shape *s, int32_t dtyp
     memset(&a, 0, sizeof a);
     a.config = *config;
     a.config.num_threads = 2;
-    gdkd_batch_init(&a.batch, sizeof a.batch);
-    gdkd_result_init(&a.result, sizeof a.result);
+    gdkd_batch_init(&a.batch);
+    gdkd_result_init(&a.result);
     a.batch.student_dtype = dtype;
     a.batch.teacher_dtype = other;
     a.batch.target_dtype = dtype == GDKD_F32 ? GDKD_INT32 : GDKD_INT64;
@@ -240,7 +240,7 @@ START_TEST(guard_pages_around_tables) {
             const shape s = {9, 9, 1, 0}; // as many rows as classes: one table serves both rules
             gdkd_config config;
             double total;
-            ck_assert_int_eq(gdkd_config_gdkd(&config, sizeof config, 2, 3, 1, 1, 1), GDKD_OK);
+            ck_assert_int_eq(gdkd_config_gdkd(&config, 2, 3, 1, 1, 1), GDKD_OK);
             config.k_rule = rule;
             config.k_max = 5;
             config.k_mass = 0.6;
@@ -270,8 +270,8 @@ START_TEST(unaligned) {
                 gdkd_batch b;
                 gdkd_result r;
                 ck_assert_ptr_nonnull(memory);
-                gdkd_batch_init(&b, sizeof b);
-                gdkd_result_init(&r, sizeof r);
+                gdkd_batch_init(&b);
+                gdkd_result_init(&r);
                 unsigned char *student = memory + shift;
                 unsigned char *teacher = memory + 4096 + shift;
                 unsigned char *grad = memory + 8192 + shift;
@@ -308,10 +308,10 @@ static void dist_guarded(const shape *s, int32_t dtype, place where) {
     gdkd_dist_config d;
     arena a;
     memset(&a, 0, sizeof a);
-    gdkd_dist_config_init(&d, sizeof d);
-    gdkd_config_init(&a.config, sizeof a.config);
-    gdkd_batch_init(&a.batch, sizeof a.batch);
-    gdkd_result_init(&a.result, sizeof a.result);
+    gdkd_dist_config_init(&d);
+    gdkd_config_init(&a.config);
+    gdkd_batch_init(&a.batch);
+    gdkd_result_init(&a.result);
     d.num_threads = 2;
     a.batch.student_dtype = a.batch.teacher_dtype = dtype;
     describe(&a, s);

@@ -88,7 +88,7 @@ static void lay_out(bench *w, int across) {
     w->b.s_step = w->b.t_step = BLOCK_ROWS;
 }
 
-static bench *set_up(const way *how, int32_t kl, int alike, int across) {
+static bench *set_up(const way *how, int32_t divergence, int alike, int across) {
     rng r = {17};
     bench *w = checked_calloc(1, sizeof *w);
     problem_init(&w->p, BLOCK_ROWS, CLASSES);
@@ -97,10 +97,10 @@ static bench *set_up(const way *how, int32_t kl, int alike, int across) {
     problem_round(&w->p, GDKD_F32, GDKD_F32);
     w->p.config.partition = how->partition;
     w->p.config.k = how->k;
-    w->p.config.kl = kl;
+    w->p.config.divergence = divergence;
     w->p.config.w_low[0] = w->p.config.w_low[1] = w->p.config.w_low[2] = 1.0;
-    gdkd_batch_init(&w->batch, sizeof w->batch);
-    gdkd_result_init(&w->result, sizeof w->result);
+    gdkd_batch_init(&w->batch);
+    gdkd_result_init(&w->result);
     w->batch.outer = BLOCK_ROWS, w->batch.classes = CLASSES, w->batch.inner = 1;
     w->batch.student = w->student, w->batch.teacher = w->teacher, w->batch.target = w->p.target;
     w->x.exp_s = w->exp_s, w->x.exp_t = w->exp_t, w->x.exp_ce = w->exp_ce;
@@ -191,16 +191,16 @@ static void check_list(const bench *w, const way *how, int row) {
     ck_assert(how->least > 0 || list->count[row] == 0);
 }
 
-static void check_stages(const way *how, int32_t isa, int32_t kl, int alike, int across) {
-    bench *w = set_up(how, kl, alike, across);
+static void check_stages(const way *how, int32_t isa, int32_t divergence, int alike, int across) {
+    bench *w = set_up(how, divergence, alike, across);
     plain_result truth;
     plain_loss(&w->p, &truth);
     float_stages(w, isa, across);
-    ck_assert_msg(w->b.refused == 0, "partition %d, k %d, kl %d: rows %x go the double way",
-                  how->partition, (int)how->k, kl, w->b.refused);
+    ck_assert_msg(w->b.refused == 0, "partition %d, k %d, divergence %d: rows %x go the double way",
+                  how->partition, (int)how->k, divergence, w->b.refused);
     ck_assert_msg(w->b.near == (alike ? EVERY : 0),
-                  "partition %d, k %d, kl %d: rows %x are refined", how->partition, (int)how->k, kl,
-                  w->b.near);
+                  "partition %d, k %d, divergence %d: rows %x are refined", how->partition,
+                  (int)how->k, divergence, w->b.near);
     for (int row = 0; row < BLOCK_ROWS; ++row) {
         check_tops(w, row);
         if (!across) check_list(w, how, row);
@@ -254,7 +254,7 @@ END_TEST
 START_TEST(full_lists) {
     static const way how = {5, GDKD_PARTITION_TOP, 6};
     for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); ++isa) {
-        bench *w = set_up(&how, GDKD_KL_FORWARD, 0, 0);
+        bench *w = set_up(&how, GDKD_DIVERGENCE_FORWARD_KL, 0, 0);
         plain_result truth;
         for (int row = 0; row < BLOCK_ROWS; ++row) {
             for (int i = 0; i < MOST_LISTED + row % 2; ++i) {
@@ -278,9 +278,9 @@ END_TEST
 
 // --- Through the interface ----------------------------------------------------------------------
 
-static void set_weights(problem *p, int32_t partition, int32_t kl) {
+static void set_weights(problem *p, int32_t partition, int32_t divergence) {
     p->config.partition = partition;
-    p->config.kl = kl;
+    p->config.divergence = divergence;
     for (int g = 0; g < GDKD_MAX_GROUPS; ++g) p->config.w_low[g] = 1.0;
 }
 
@@ -296,7 +296,7 @@ START_TEST(ties_on_the_list) {
         for (int64_t row = 0; row < p.rows; ++row) {
             for (int64_t i = 0; i < 3; ++i) p.teacher[row * 300 + 40 * row + 13 * i] = 12.0;
         }
-        set_weights(&p, partition, GDKD_KL_FORWARD);
+        set_weights(&p, partition, GDKD_DIVERGENCE_FORWARD_KL);
         p.config.k = 2;
         agrees(&p, &how);
         problem_free(&p);
@@ -400,7 +400,8 @@ START_TEST(ties_of_every_k) {
             const double step = j / p.classes % 2 ? 0.25 : 2.0;
             p.teacher[j] = step * round(p.teacher[j] / step);
         }
-        set_weights(&p, i % 2 ? GDKD_PARTITION_BOTTOM : GDKD_PARTITION_TOP, GDKD_KL_FORWARD);
+        set_weights(&p, i % 2 ? GDKD_PARTITION_BOTTOM : GDKD_PARTITION_TOP,
+                    GDKD_DIVERGENCE_FORWARD_KL);
         p.config.k = ks[i / 2];
         agrees(&p, &how);
         problem_free(&p);
@@ -513,7 +514,7 @@ START_TEST(first_logit_far_from_the_mean) {
             p.student[row * p.classes] = row % 2 ? 3000.0 : -2000.0;
             p.teacher[row * p.classes] = row % 3 ? 500.0 : -4000.0;
         }
-        set_weights(&p, GDKD_PARTITION_TOP, GDKD_KL_FORWARD);
+        set_weights(&p, GDKD_PARTITION_TOP, GDKD_DIVERGENCE_FORWARD_KL);
         p.config.k = 5;
         p.config.standardize = kinds[i % 2];
         agrees(&p, &how);
@@ -532,7 +533,7 @@ START_TEST(maps_of_copied_rows) {
     p.groups_per_row = 1;
     p.groups = checked_calloc(6 * 200, 1);
     for (int i = 0; i < 6 * 200; ++i) p.groups[i] = (uint8_t)rng_below(&r, 3);
-    set_weights(&p, GDKD_PARTITION_MAP, GDKD_KL_FORWARD);
+    set_weights(&p, GDKD_PARTITION_MAP, GDKD_DIVERGENCE_FORWARD_KL);
     agrees(&p, &how);
     problem_free(&p);
 }
@@ -610,9 +611,9 @@ START_TEST(unused_rows_keep_their_bits) {
     gdkd_result r;
     for (int i = 0; i < SIZE; ++i) logits[i] = (float)(i * i % 11);
     for (int i = 0; i < SIZE; ++i) grad[i] = -0.0F;
-    gdkd_config_kd(&c, sizeof c, 1.0);
-    gdkd_batch_init(&b, sizeof b);
-    gdkd_result_init(&r, sizeof r);
+    gdkd_config_kd(&c, 1.0);
+    gdkd_batch_init(&b);
+    gdkd_result_init(&r);
     target[3] = c.ignore_index;
     b.outer = 1, b.classes = 5, b.inner = INNER;
     b.student = logits, b.teacher = logits, b.target = target;

@@ -152,7 +152,8 @@ static void check_gradient(problem *p, const char *what) {
 }
 
 // A problem in which every field matters.
-static void rich_problem(problem *p, rng *r, int32_t partition, int32_t kl, int32_t standardize) {
+static void rich_problem(problem *p, rng *r, int32_t partition, int32_t divergence,
+                         int32_t standardize) {
     const int64_t rows = 4;
     const int64_t classes = 9;
     problem_init(p, rows, classes);
@@ -162,14 +163,14 @@ static void rich_problem(problem *p, rng *r, int32_t partition, int32_t kl, int3
     }
     gdkd_config *f = &p->config;
     f->partition = partition;
-    f->kl = kl;
+    f->divergence = divergence;
     f->standardize = standardize;
     f->k = 3;
     f->temperature = 1.7;
     f->teacher_temperature = rng_below(r, 2) ? 2.3 : 0.0;
     f->temperature_squared = (int32_t)rng_below(r, 2);
     f->mass_scaled_groups = (uint32_t)rng_below(r, 8);
-    f->table_weighted_groups = (uint32_t)rng_below(r, 8);
+    f->low_weight_groups = (uint32_t)rng_below(r, 8);
     f->low_weight_index = GDKD_LOW_WEIGHT_PER_CLASS;
     f->w_high = 0.8;
     f->w_low[0] = 1.3;
@@ -196,13 +197,13 @@ static void rich_problem(problem *p, rng *r, int32_t partition, int32_t kl, int3
 START_TEST(central_differences) {
     rng r = {20};
     for (int32_t partition = 0; partition <= GDKD_PARTITION_MAP; ++partition) {
-        for (int32_t kl = 0; kl <= GDKD_KL_SYMMETRIC; ++kl) {
+        for (int32_t divergence = 0; divergence <= GDKD_DIVERGENCE_SYMMETRIC_KL; ++divergence) {
             for (int32_t standardize = 0; standardize <= GDKD_STANDARDIZE_OTHER; ++standardize) {
                 char what[96];
                 problem p;
-                snprintf(what, sizeof what, "partition %d kl %d standardize %d", partition, kl,
-                         standardize);
-                rich_problem(&p, &r, partition, kl, standardize);
+                snprintf(what, sizeof what, "partition %d divergence %d standardize %d", partition,
+                         divergence, standardize);
+                rich_problem(&p, &r, partition, divergence, standardize);
                 check_gradient(&p, what);
                 problem_free(&p);
             }

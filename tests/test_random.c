@@ -105,15 +105,15 @@ static void random_config(rng *r, problem *p) {
     f->k_max = 1 + rng_below(r, p->classes + 1);
     f->k_ratio = rng_between(r, 0.9, 4.0);
     f->k_mass = rng_between(r, 0.05, 0.999);
-    f->kl = (int32_t)rng_below(r, 3);
+    f->divergence = (int32_t)rng_below(r, 3);
     if (rng_below(r, 3) == 0) f->standardize = (int32_t)rng_below(r, 4);
     f->reduction = (int32_t)rng_below(r, 3);
     f->temperature = pick(r, temperatures, 8);
     f->teacher_temperature = rng_below(r, 4) ? 0.0 : pick(r, temperatures, 8);
     f->temperature_squared = rng_below(r, 4) > 0;
     f->mass_scaled_groups = rng_below(r, 3) ? 0u : (uint32_t)rng_below(r, 256);
-    f->table_weighted_groups = rng_below(r, 3) ? 0u : (uint32_t)rng_below(r, 256);
-    if (f->table_weighted_groups) f->low_weight_index = (int32_t)(1 + rng_below(r, 2));
+    f->low_weight_groups = rng_below(r, 3) ? 0u : (uint32_t)rng_below(r, 256);
+    if (f->low_weight_groups) f->low_weight_index = (int32_t)(1 + rng_below(r, 2));
     f->w_high = pick(r, weights, 6);
     for (int g = 0; g < GDKD_MAX_GROUPS; ++g) f->w_low[g] = pick(r, weights, 6);
     f->kd_weight = pick(r, weights, 6);

@@ -108,50 +108,48 @@ static int word(const ref_case *c, const char *key, const char *value) {
 
 // The case's configuration by the header's preset; 0 where none is meant for it.
 static int preset(const ref_case *c, const gdkd_config *by_hand, gdkd_config *f) {
-    const size_t size = sizeof *f;
     const double T = by_hand->temperature;
     const double *w = by_hand->w_low;
     const double w0 = by_hand->w_high;
     const char *n = c->name;
     gdkd_status status = GDKD_ERROR_NULL;
-    if (strcmp(n, "kd") == 0) status = gdkd_config_kd(f, size, T);
-    if (strcmp(n, "ce") == 0) status = gdkd_config_ce(f, size, real_of(c, "label_smoothing"));
+    if (strcmp(n, "kd") == 0) status = gdkd_config_kd(f, T);
+    if (strcmp(n, "ce") == 0) status = gdkd_config_ce(f, real_of(c, "label_smoothing"));
     if (strcmp(n, "dkd") == 0 || word(c, "strategy", "target")) {
-        status = gdkd_config_dkd(f, size, T, real_of(c, "alpha"), real_of(c, "beta"));
+        status = gdkd_config_dkd(f, T, real_of(c, "alpha"), real_of(c, "beta"));
     }
     if (word(c, "strategy", "top1")) {
-        status = gdkd_config_dkd_top1(f, size, T, real_of(c, "alpha"), real_of(c, "beta"));
+        status = gdkd_config_dkd_top1(f, T, real_of(c, "alpha"), real_of(c, "beta"));
     }
     if (strcmp(n, "gdkd") == 0 && word(c, "strategy", "best")) {
-        status = gdkd_config_gdkd(f, size, T, int_of(c, "k"), w0, w[0], w[1]);
+        status = gdkd_config_gdkd(f, T, int_of(c, "k"), w0, w[0], w[1]);
     }
     if (strcmp(n, "gdkd") == 0 && word(c, "strategy", "worst")) {
-        status = gdkd_config_gdkd_bottom(f, size, T, int_of(c, "k"), w0, w[0], w[1]);
+        status = gdkd_config_gdkd_bottom(f, T, int_of(c, "k"), w0, w[0], w[1]);
     }
     if (strcmp(n, "gdkd3") == 0) {
-        status = gdkd_config_gdkd3(f, size, T, int_of(c, "k"), w0, w[1], w[2]);
+        status = gdkd_config_gdkd3(f, T, int_of(c, "k"), w0, w[1], w[2]);
     }
     if (strcmp(n, "gdkd_autok") == 0) {
-        status = gdkd_config_gdkd_autok(f, size, T, real_of(c, "ratio"), int_of(c, "topk_max"), w0,
-                                        w[0], w[1]);
+        status = gdkd_config_gdkd_autok(f, T, real_of(c, "ratio"), int_of(c, "topk_max"), w0, w[0],
+                                        w[1]);
     }
     if (strcmp(n, "gdkd_autow") == 0) {
         const int32_t version = case_param(c, "mode")[1] - '0';
-        status = gdkd_config_gdkd_autow(f, size, T, int_of(c, "k"), version, w[0], w[1]);
+        status = gdkd_config_gdkd_autow(f, T, int_of(c, "k"), version, w[0], w[1]);
     }
-    if (strcmp(n, "lskd") == 0) status = gdkd_config_lskd(f, size, T);
+    if (strcmp(n, "lskd") == 0) status = gdkd_config_lskd(f, T);
     if (strcmp(n, "ls_gdkd") == 0) {
-        status =
-            gdkd_config_ls_gdkd(f, size, T, int_of(c, "k"), by_hand->standardize, w0, w[0], w[1]);
+        status = gdkd_config_ls_gdkd(f, T, int_of(c, "k"), by_hand->standardize, w0, w[0], w[1]);
     }
-    if (strcmp(n, "skd") == 0) status = gdkd_config_skd(f, size, T);
-    if (strcmp(n, "sgdkd") == 0) status = gdkd_config_sgdkd(f, size, T, w0, w[1]);
+    if (strcmp(n, "skd") == 0) status = gdkd_config_skd(f, T);
+    if (strcmp(n, "sgdkd") == 0) status = gdkd_config_sgdkd(f, T, w0, w[1]);
     if (strcmp(n, "adkd") == 0) {
-        status = gdkd_config_adkd(f, size, T, real_of(c, "alpha"), real_of(c, "gamma"));
+        status = gdkd_config_adkd(f, T, real_of(c, "alpha"), real_of(c, "gamma"));
     }
     if (status == GDKD_ERROR_NULL) return 0;
     ck_assert_int_eq(status, GDKD_OK);
-    f->kl = by_hand->kl; // no preset sets it
+    f->divergence = by_hand->divergence; // no preset sets it
     return 1;
 }
 

@@ -53,17 +53,22 @@ def read_blocks(lines):
 def paragraphs(lines):
     """Comment lines as Markdown: indented ones are kept as they are, the others flow."""
     out, flow, kept, item = [], [], [], False
+    lines = [comment_text(line) for line in lines]
 
     def flush():
         nonlocal flow, kept, item
         if flow:
             out.append(" ".join(flow))
         if kept:
-            out.append("```text\n" + textwrap.dedent("\n".join(kept)) + "\n```")
+            language = "c" if kept[0].strip().startswith("#include") else "text"
+            out.append(f"```{language}\n" + textwrap.dedent("\n".join(kept)) + "\n```")
         flow, kept, item = [], [], False
 
-    for line in (comment_text(line) for line in lines):
-        if not line.strip():
+    for place, line in enumerate(lines):
+        in_code = kept and kept[0].strip().startswith("#include")
+        if in_code and not line.strip() and lines[place + 1:place + 2] and lines[place + 1].startswith("  "):
+            kept.append("")
+        elif not line.strip():
             flush()
         elif line.startswith("- "):
             flush()
@@ -79,6 +84,30 @@ def paragraphs(lines):
     flush()
     text = "\n\n".join(out)
     return re.sub(r"\n\n- ", "\n- ", text)
+
+
+def parameters(text):
+    """The names in a list of parameters."""
+    return [re.split(r"[ *]+", parameter.strip())[-1] for parameter in text.split(",")]
+
+
+def as_called(code):
+    """A function that takes a struct_size as the macro beside it shows it to C: without."""
+    text = "\n".join(code).replace("\\\n", "\n")
+    declared = re.search(r"GDKD_API gdkd_status (gdkd_\w+)_sized\((\w+) (\*\w+), size_t struct_size(.*?)\);", text, re.S)
+    if not declared:
+        return code
+    name, structure, first, rest = declared.groups()
+    names = parameters(first + rest)
+    want = (f"#define {name}({', '.join(names)}) {name}_sized(({names[0]}), sizeof({structure})"
+            + "".join(f", ({parameter})" for parameter in names[1:]) + ")")
+    if want not in re.sub(r"\s+", " ", text):
+        sys.exit(f"api_docs.py: beside {name}_sized the header must have {want}")
+    line = f"GDKD_API gdkd_status {name}("
+    words = ", ".join([f"{structure} {first}"] + re.sub(r"\s+", " ", rest).split(", ")[1:]) + ");"
+    words = re.sub(r"(?<!,) ", "\0", words)  # a parameter stays on one line
+    lines = textwrap.wrap(line + words, 100 + len("GDKD_API "), subsequent_indent=" " * len(line))
+    return [text.replace("\0", " ") for text in lines]
 
 
 def is_public(code):
@@ -137,6 +166,7 @@ def page(text):
                 out.append(paragraphs(comment))
                 comment = []
         elif is_public(content):
+            content = as_called(content)
             out.append("### " + title_of(content))
             if comment:
                 out.append(paragraphs(comment))

@@ -89,19 +89,19 @@ static gdkd_status configure(gdkd_config *c, const loss_settings *s) {
     gdkd_status status = GDKD_ERROR_ENUM;
     switch ((loss_kind)s->kind) {
     case LOSS_CE:
-        status = gdkd_config_ce(c, sizeof *c, 0);
+        status = gdkd_config_ce(c, 0);
         break;
     case LOSS_KD:
-        status = gdkd_config_kd(c, sizeof *c, s->temperature);
+        status = gdkd_config_kd(c, s->temperature);
         break;
     case LOSS_DKD:
-        status = gdkd_config_dkd(c, sizeof *c, s->temperature, s->alpha, s->beta);
+        status = gdkd_config_dkd(c, s->temperature, s->alpha, s->beta);
         break;
     case LOSS_GDKD:
-        status = gdkd_config_gdkd(c, sizeof *c, s->temperature, s->k, s->w0, s->w1, s->w2);
+        status = gdkd_config_gdkd(c, s->temperature, s->k, s->w0, s->w1, s->w2);
         break;
     case LOSS_GDKD3:
-        status = gdkd_config_gdkd3(c, sizeof *c, s->temperature, s->k, s->w0, s->w1, s->w2);
+        status = gdkd_config_gdkd3(c, s->temperature, s->k, s->w0, s->w1, s->w2);
         break;
     case LOSS_KINDS:
         break;
@@ -125,7 +125,7 @@ criterion *criterion_create(const loss_settings *s, int rows, int classes, teach
     c->classes = classes;
     c->teacher_dtype = type == TEACHER_F16 ? GDKD_F16 : GDKD_F32;
     gdkd_status status = configure(&c->config, s);
-    if (status == GDKD_OK) status = gdkd_batch_init(&batch, sizeof batch);
+    if (status == GDKD_OK) status = gdkd_batch_init(&batch);
     if (status != GDKD_OK) {
         error_set(e, "libgdkd refuses the loss %s: %s", loss_names[s->kind],
                   gdkd_status_string(status));
@@ -170,8 +170,8 @@ bool criterion_apply(criterion *c, const float *student, const void *teacher, co
                      int rows, int epoch, float *grad, double terms[TERMS], error_line *e) {
     gdkd_batch batch;
     gdkd_result result;
-    gdkd_batch_init(&batch, sizeof batch);
-    gdkd_result_init(&result, sizeof result);
+    gdkd_batch_init(&batch);
+    gdkd_result_init(&result);
     batch.outer = rows;
     batch.classes = c->classes;
     batch.inner = 1;

@@ -74,7 +74,7 @@ OP vec reverse_kl(const class_parts *k, vec u, vec p, vec q) {
 }
 
 // Whether the drift is worth taking off: the KL divergences have no slope, or next to none, in the level.
-OP bool drifts(int divergence) { return divergence > GDKD_KL_SYMMETRIC; }
+OP bool drifts(int divergence) { return divergence > GDKD_DIVERGENCE_SYMMETRIC_KL; }
 
 // What a class's divergence is made of. forward_share, reverse_share: of the KL divergences. pulls: whether pull and drift are
 // wanted; they are 0 otherwise.
@@ -92,11 +92,11 @@ LARGE_OP void find_divergence(const divergence_task *how, const vec *at_u, const
     find_parts(&u, &q, &k);
     to->pull = to->drift = v_splat(0);
     switch (how->divergence) {
-    case GDKD_KL_FORWARD:
+    case GDKD_DIVERGENCE_FORWARD_KL:
         to->value = forward_kl(&k, u, p, q);
         if (how->pulls) to->pull = drift_of(&k, p, q);
         break;
-    case GDKD_KL_REVERSE:
+    case GDKD_DIVERGENCE_REVERSE_KL:
         to->value = reverse_kl(&k, u, p, q);
         if (how->pulls) to->pull = v_sub(v_splat(0), v_mul(p, u));
         break;

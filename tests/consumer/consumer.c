@@ -13,7 +13,7 @@ int main(void) {
     double loss = -1.0;
     gdkd_config config;
 
-    if (gdkd_config_dkd(&config, sizeof config, 4.0, 1.0, 8.0) != GDKD_OK) return 1;
+    if (gdkd_config_dkd(&config, 4.0, 1.0, 8.0) != GDKD_OK) return 1;
     if (gdkd_loss_f32(&config, student, teacher, target, 2, 3, grad, &loss) != GDKD_OK) return 1;
     if (!(loss > 0.0) || fabs((double)grad[0] + (double)grad[1] + (double)grad[2]) > 1e-6) return 1;
     if (gdkd_loss_f32(&config, student, student, target, 2, 3, NULL, &loss) != GDKD_OK) return 1;

@@ -12,9 +12,9 @@ int main() {
     gdkd_config config;
     gdkd_batch batch;
     gdkd_result result;
-    if (gdkd_config_gdkd(&config, sizeof config, 4.0, 1, 1.0, 1.0, 2.0) != GDKD_OK) return 1;
-    if (gdkd_batch_init(&batch, sizeof batch) != GDKD_OK) return 1;
-    if (gdkd_result_init(&result, sizeof result) != GDKD_OK) return 1;
+    if (gdkd_config_gdkd(&config, 4.0, 1, 1.0, 1.0, 2.0) != GDKD_OK) return 1;
+    if (gdkd_batch_init(&batch) != GDKD_OK) return 1;
+    if (gdkd_result_init(&result) != GDKD_OK) return 1;
     batch.student_dtype = batch.teacher_dtype = GDKD_F64;
     batch.outer = 2;
     batch.classes = 3;

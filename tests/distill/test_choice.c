@@ -87,13 +87,13 @@ static int library_k(int32_t rule, double parameter, double temperature, int row
     gdkd_config config;
     gdkd_batch batch;
     gdkd_result result;
-    gdkd_config_gdkd(&config, sizeof config, temperature, 1, 1, 1, 1);
+    gdkd_config_gdkd(&config, temperature, 1, 1, 1, 1);
     config.k_rule = rule;
     config.k_max = CLASSES;
     if (rule == GDKD_K_RATIO) config.k_ratio = parameter;
     if (rule == GDKD_K_MASS) config.k_mass = parameter;
-    gdkd_batch_init(&batch, sizeof batch);
-    gdkd_result_init(&result, sizeof result);
+    gdkd_batch_init(&batch);
+    gdkd_result_init(&result);
     batch.outer = batch.inner = 1;
     batch.classes = CLASSES;
     batch.student = student_values + row * CLASSES;

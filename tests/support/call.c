@@ -114,7 +114,7 @@ static uint8_t *make_groups(const problem *p, const shape *s, int64_t pad, int64
 
 static void describe(const problem *p, const call *how, const shape *s, const plane *student,
                      const plane *teacher, gdkd_batch *b) {
-    gdkd_batch_init(b, sizeof *b);
+    gdkd_batch_init(b);
     b->student_dtype = how->student_dtype;
     b->teacher_dtype = how->teacher_dtype;
     b->target_dtype = how->target_dtype;
@@ -132,7 +132,7 @@ static void describe(const problem *p, const call *how, const shape *s, const pl
 
 static gdkd_dist_config dist_config(const problem *p, const call *how) {
     gdkd_dist_config d;
-    gdkd_dist_config_init(&d, sizeof d);
+    gdkd_dist_config_init(&d);
     d.temperature = p->config.temperature;
     d.temperature_squared = p->config.temperature_squared;
     d.ignore_index = p->config.ignore_index;
@@ -181,7 +181,7 @@ void call_run(const problem *p, const call *how, answer *out) {
     uint8_t *groups = make_groups(p, &s, how->groups_pad, &b.groups_stride);
     b.target = target;
     b.groups = groups;
-    gdkd_result_init(&out->result, sizeof out->result);
+    gdkd_result_init(&out->result);
     out->row_loss = checked_calloc((size_t)p->rows, sizeof *out->row_loss);
     out->result.row_loss = how->dist ? NULL : out->row_loss;
     out->result.accumulate = how->accumulate;

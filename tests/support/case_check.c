@@ -13,9 +13,9 @@ static double term_of(const gdkd_result *r, term_kind kind, int group) {
     case TERM_MASS:
         return r->teacher_mass[group];
     case TERM_INTER:
-        return r->inter;
+        return r->dist_inter;
     case TERM_INTRA:
-        return r->intra;
+        return r->dist_intra;
     default:
         return NAN; // a term that is not known is an error of the file
     }

@@ -61,7 +61,8 @@ static int word_param(mapping *m, const char *key, const char *const *words, int
 
 static int32_t kl_param(mapping *m) {
     static const char *const words[] = {"forward", "reverse", "both", NULL};
-    return word_param(m, "kl", words, GDKD_KL_FORWARD); // in the order of GDKD_KL_*
+    return word_param(m, "kl", words,
+                      GDKD_DIVERGENCE_FORWARD_KL); // in the order of GDKD_DIVERGENCE_*
 }
 
 static int needed(mapping *m, const void *array, const char *key) {
@@ -118,7 +119,7 @@ static void map_dkd(mapping *m) {
     static const char *const words[] = {"target", "top1", NULL};
     gdkd_config *f = &m->p->config;
     weights(m, "alpha", NULL, "beta");
-    f->kl = kl_param(m);
+    f->divergence = kl_param(m);
     if (word_param(m, "strategy", words, 0) == 0) {
         f->partition = GDKD_PARTITION_TARGET;
         map_target(m);
@@ -132,7 +133,7 @@ static void map_gdkd(mapping *m) {
     static const char *const words[] = {"best", "worst", NULL};
     gdkd_config *f = &m->p->config;
     weights(m, "w0", "w1", "w2");
-    f->kl = kl_param(m);
+    f->divergence = kl_param(m);
     f->partition = word_param(m, "strategy", words, 0) ? GDKD_PARTITION_BOTTOM : GDKD_PARTITION_TOP;
 }
 
@@ -196,22 +197,22 @@ static void map_groups(mapping *m, const int64_t *from, const char *key, int64_t
 
 static void map_skd(mapping *m) {
     m->p->config.w_high = 0.0;
-    m->p->config.kl = kl_param(m);
+    m->p->config.divergence = kl_param(m);
     map_groups(m, m->c->mask, "mask", 1);
 }
 
 static void map_sgdkd(mapping *m) {
     weights(m, "w0", NULL, "w1");
-    m->p->config.kl = kl_param(m);
+    m->p->config.divergence = kl_param(m);
     map_groups(m, m->c->groups, "groups", 0);
 }
 
 static void map_adkd(mapping *m) {
     gdkd_config *f = &m->p->config;
     weights(m, "alpha", NULL, "gamma");
-    f->kl = kl_param(m);
+    f->divergence = kl_param(m);
     f->partition = GDKD_PARTITION_TARGET;
-    f->table_weighted_groups = 2u;
+    f->low_weight_groups = 2u;
     f->low_weight_index = GDKD_LOW_WEIGHT_PER_CLASS;
     m->p->low_weight = class_list(m, "beta", m->c->classes);
     map_target(m);

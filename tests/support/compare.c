@@ -182,8 +182,8 @@ static void check_dist(const problem *p, const call *how, const plain_result *tr
     const double size = one * (fabs(how->beta) + fabs(how->gamma));
     check_number(out, &out->loss, "total", 0, r->total, truth->total, bound, size);
     check_number(out, &out->loss, "kd", 0, r->kd, truth->kd, bound, size);
-    check_number(out, &out->terms, "inter", 0, r->inter, truth->inter, bound, one);
-    check_number(out, &out->terms, "intra", 0, r->intra, truth->intra, bound, one);
+    check_number(out, &out->terms, "inter", 0, r->dist_inter, truth->inter, bound, one);
+    check_number(out, &out->terms, "intra", 0, r->dist_intra, truth->intra, bound, one);
 }
 
 void compare(const problem *p, const call *how, const plain_result *truth, const answer *got,
@@ -212,13 +212,14 @@ void describe_call(const problem *p, const call *how, char *text, size_t size) {
     const gdkd_config *c = &p->config;
     snprintf(text, size,
              "%s%lldx%lld %s/%s inner %lld pad %lld/%lld/%lld isa %s threads %d T %.4g/%.3g "
-             "partition %d k_rule %d k %lld kl %d std %d red %d mass %u table %u ce %g kd %g%s%s%s",
+             "partition %d k_rule %d k %lld divergence %d std %d red %d mass %u table %u ce %g kd "
+             "%g%s%s%s",
              how->dist ? "dist " : "", (long long)p->rows, (long long)p->classes,
              number_name(how->student_dtype), number_name(how->teacher_dtype),
              (long long)how->inner, (long long)how->student_pad, (long long)how->teacher_pad,
              (long long)how->grad_pad, gdkd_isa_name(c->isa), c->num_threads, c->temperature,
-             c->teacher_temperature, c->partition, c->k_rule, (long long)c->k, c->kl,
-             c->standardize, c->reduction, c->mass_scaled_groups, c->table_weighted_groups,
+             c->teacher_temperature, c->partition, c->k_rule, (long long)c->k, c->divergence,
+             c->standardize, c->reduction, c->mass_scaled_groups, c->low_weight_groups,
              c->ce_weight, c->kd_weight, how->in_place ? " in place" : "",
              how->accumulate ? " accumulate" : "", how->loss_only ? " loss only" : "");
 }

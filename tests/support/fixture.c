@@ -4,9 +4,9 @@
 
 void fixture_init(fixture *f) {
     memset(f, 0, sizeof *f);
-    gdkd_config_init(&f->config, sizeof f->config);
-    gdkd_batch_init(&f->batch, sizeof f->batch);
-    gdkd_result_init(&f->result, sizeof f->result);
+    gdkd_config_init(&f->config);
+    gdkd_batch_init(&f->batch);
+    gdkd_result_init(&f->result);
     for (int i = 0; i < COUNT; ++i) {
         f->student[i] = (float)(i % 7) * 0.3f;
         f->teacher[i] = (float)(i % 5) * 0.4f;
@@ -24,7 +24,7 @@ void fixture_init(fixture *f) {
     f->config.k = 2;
     f->config.k_max = 3;
     f->config.ce_weight = 1.0;
-    f->config.table_weighted_groups = 1;
+    f->config.low_weight_groups = 1;
     f->config.low_weight_index = GDKD_LOW_WEIGHT_PER_ROW;
     f->batch.outer = OUTER;
     f->batch.classes = CLASSES;

@@ -252,10 +252,12 @@ static void reverse_kl(const members *c, int g, real a, real b, real share, term
     }
 }
 
-static void low_term(const members *c, int g, int32_t kl, plain_row *out) {
+static void low_term(const members *c, int g, int32_t divergence, plain_row *out) {
     const real a = log_sum_exp(c, c->x, g);
     const real b = log_sum_exp(c, c->z, g);
-    const real forward = kl == GDKD_KL_FORWARD ? 1.0L : kl == GDKD_KL_REVERSE ? 0.0L : 0.5L;
+    const real forward = divergence == GDKD_DIVERGENCE_FORWARD_KL   ? 1.0L
+                         : divergence == GDKD_DIVERGENCE_REVERSE_KL ? 0.0L
+                                                                    : 0.5L;
     // A group that either model masks as a whole has no distribution to compare with.
     if (a == -INFINITY && b == -INFINITY) return;
     if (b == -INFINITY && forward == 1.0L) return;
@@ -303,7 +305,7 @@ static real low_factor(const problem *p, int64_t row, int64_t target, int g, con
     const gdkd_config *c = &p->config;
     real m = 1.0L;
     if (c->mass_scaled_groups >> g & 1u) m *= counted_mass(out->teacher_mass[g]);
-    if (c->table_weighted_groups >> g & 1u) {
+    if (c->low_weight_groups >> g & 1u) {
         m *= (real)p->low_weight[c->low_weight_index == GDKD_LOW_WEIGHT_PER_CLASS ? target : row];
     }
     return m;
@@ -340,7 +342,7 @@ static void distillation(const problem *p, int64_t row, int64_t target, members 
             m = standardise(c, c->s, g, 0, T, c->x);
             standardise(c, c->t, g, 0, Tt, c->z);
         }
-        low_term(c, g, f->kl, out);
+        low_term(c, g, f->divergence, out);
         if (inside) standardise_backward(c, g, m, &out->low[g]);
         if (global) standardise_backward(c, ALL_GROUPS, m, &out->low[g]);
         scale_term(p, low_factor(p, row, target, g, out), p->classes, &out->low[g]);

@@ -19,43 +19,41 @@ static void accept(gdkd_status status) {
 }
 
 static void add_methods(void) {
-    const size_t n = sizeof(gdkd_config);
-    accept(gdkd_config_kd(add("kd"), n, 2));
-    accept(gdkd_config_dkd(add("dkd"), n, 2, 1, 8));
-    accept(gdkd_config_dkd_top1(add("dkd_top1"), n, 2, 1, 2));
-    accept(gdkd_config_gdkd(add("gdkd"), n, 2, 3, 1, 1, 4));
-    accept(gdkd_config_gdkd_bottom(add("gdkd_bottom"), n, 2, 2, 1, 2, 1));
-    accept(gdkd_config_gdkd3(add("gdkd3"), n, 2, 3, 1, 1, 2));
-    accept(gdkd_config_gdkd_autok(add("gdkd_autok"), n, 2, 1.5, 5, 1, 1, 2));
-    accept(gdkd_config_gdkd_autow(add("gdkd_autow 1"), n, 2, 3, 1, 1, 2));
-    accept(gdkd_config_gdkd_autow(add("gdkd_autow 2"), n, 2, 3, 2, 1, 2));
-    accept(gdkd_config_gdkd_autow(add("gdkd_autow 3"), n, 2, 3, 3, 1, 2));
-    accept(gdkd_config_lskd(add("lskd"), n, 2));
-    accept(gdkd_config_ls_gdkd(add("ls_gdkd global"), n, 2, 3, GDKD_STANDARDIZE_GLOBAL, 1, 1, 2));
-    accept(gdkd_config_ls_gdkd(add("ls_gdkd groups"), n, 2, 3, GDKD_STANDARDIZE_GROUPS, 1, 1, 2));
-    accept(gdkd_config_ls_gdkd(add("ls_gdkd other"), n, 2, 3, GDKD_STANDARDIZE_OTHER, 1, 1, 2));
-    accept(gdkd_config_skd(add("skd"), n, 2));
-    accept(gdkd_config_sgdkd(add("sgdkd"), n, 2, 1, 2));
-    accept(gdkd_config_adkd(add("adkd"), n, 2, 1, 0.7));
-    accept(gdkd_config_ce(add("ce"), n, 0.1));
+    accept(gdkd_config_kd(add("kd"), 2));
+    accept(gdkd_config_dkd(add("dkd"), 2, 1, 8));
+    accept(gdkd_config_dkd_top1(add("dkd_top1"), 2, 1, 2));
+    accept(gdkd_config_gdkd(add("gdkd"), 2, 3, 1, 1, 4));
+    accept(gdkd_config_gdkd_bottom(add("gdkd_bottom"), 2, 2, 1, 2, 1));
+    accept(gdkd_config_gdkd3(add("gdkd3"), 2, 3, 1, 1, 2));
+    accept(gdkd_config_gdkd_autok(add("gdkd_autok"), 2, 1.5, 5, 1, 1, 2));
+    accept(gdkd_config_gdkd_autow(add("gdkd_autow 1"), 2, 3, 1, 1, 2));
+    accept(gdkd_config_gdkd_autow(add("gdkd_autow 2"), 2, 3, 2, 1, 2));
+    accept(gdkd_config_gdkd_autow(add("gdkd_autow 3"), 2, 3, 3, 1, 2));
+    accept(gdkd_config_lskd(add("lskd"), 2));
+    accept(gdkd_config_ls_gdkd(add("ls_gdkd global"), 2, 3, GDKD_STANDARDIZE_GLOBAL, 1, 1, 2));
+    accept(gdkd_config_ls_gdkd(add("ls_gdkd groups"), 2, 3, GDKD_STANDARDIZE_GROUPS, 1, 1, 2));
+    accept(gdkd_config_ls_gdkd(add("ls_gdkd other"), 2, 3, GDKD_STANDARDIZE_OTHER, 1, 1, 2));
+    accept(gdkd_config_skd(add("skd"), 2));
+    accept(gdkd_config_sgdkd(add("sgdkd"), 2, 1, 2));
+    accept(gdkd_config_adkd(add("adkd"), 2, 1, 0.7));
+    accept(gdkd_config_ce(add("ce"), 0.1));
 }
 
 static void add_other_divergences(void) {
     static const char *const names[] = {"kd reverse",    "kd symmetric", "dkd reverse",
                                         "dkd symmetric", "gdkd reverse", "gdkd symmetric"};
-    const size_t n = sizeof(gdkd_config);
     for (int i = 0; i < 6; ++i) {
         gdkd_config *c = add(names[i]);
-        if (i < 2) accept(gdkd_config_kd(c, n, 2));
-        if (i == 2 || i == 3) accept(gdkd_config_dkd(c, n, 2, 1, 2));
-        if (i > 3) accept(gdkd_config_gdkd(c, n, 2, 3, 1, 1, 4));
-        c->kl = i % 2 ? GDKD_KL_SYMMETRIC : GDKD_KL_REVERSE;
+        if (i < 2) accept(gdkd_config_kd(c, 2));
+        if (i == 2 || i == 3) accept(gdkd_config_dkd(c, 2, 1, 2));
+        if (i > 3) accept(gdkd_config_gdkd(c, 2, 3, 1, 1, 4));
+        c->divergence = i % 2 ? GDKD_DIVERGENCE_SYMMETRIC_KL : GDKD_DIVERGENCE_REVERSE_KL;
     }
 }
 
 static void add_by_rule(const char *name, int32_t partition, int32_t k_rule) {
     gdkd_config *c = add(name);
-    accept(gdkd_config_gdkd_autok(c, sizeof *c, 2, 1.5, 6, 1, 1, 2));
+    accept(gdkd_config_gdkd_autok(c, 2, 1.5, 6, 1, 1, 2));
     c->partition = partition;
     c->k_rule = k_rule;
     c->k_mass = 0.8;
@@ -63,25 +61,24 @@ static void add_by_rule(const char *name, int32_t partition, int32_t k_rule) {
 
 // Rules, divergences and standardisations that meet in no preset.
 static void add_mixtures(void) {
-    const size_t n = sizeof(gdkd_config);
     add_by_rule("gdkd by mass", GDKD_PARTITION_TOP, GDKD_K_MASS);
     add_by_rule("gdkd_bottom by mass", GDKD_PARTITION_BOTTOM, GDKD_K_MASS);
     add_by_rule("gdkd_bottom by ratio", GDKD_PARTITION_BOTTOM, GDKD_K_RATIO);
-    accept(gdkd_config_ce(add("ce, smoothed flat"), n, 1));
+    accept(gdkd_config_ce(add("ce, smoothed flat"), 1));
     add_by_rule("gdkd3 by ratio", GDKD_PARTITION_TOP1_TOPK, GDKD_K_RATIO);
-    accept(gdkd_config_gdkd_autow(add("gdkd_autow symmetric"), n, 2, 3, 1, 1, 2));
-    list[count - 1].config.kl = GDKD_KL_SYMMETRIC;
-    accept(gdkd_config_gdkd3(add("gdkd3 reverse"), n, 2, 3, 1, 1, 2));
-    list[count - 1].config.kl = GDKD_KL_REVERSE;
-    accept(gdkd_config_lskd(add("lskd reverse"), n, 2));
-    list[count - 1].config.kl = GDKD_KL_REVERSE;
-    accept(gdkd_config_ls_gdkd(add("ls_gdkd groups symmetric"), n, 2, 3, GDKD_STANDARDIZE_GROUPS, 1,
-                               1, 2));
-    list[count - 1].config.kl = GDKD_KL_SYMMETRIC;
-    accept(gdkd_config_sgdkd(add("sgdkd symmetric"), n, 2, 1, 2));
-    list[count - 1].config.kl = GDKD_KL_SYMMETRIC;
+    accept(gdkd_config_gdkd_autow(add("gdkd_autow symmetric"), 2, 3, 1, 1, 2));
+    list[count - 1].config.divergence = GDKD_DIVERGENCE_SYMMETRIC_KL;
+    accept(gdkd_config_gdkd3(add("gdkd3 reverse"), 2, 3, 1, 1, 2));
+    list[count - 1].config.divergence = GDKD_DIVERGENCE_REVERSE_KL;
+    accept(gdkd_config_lskd(add("lskd reverse"), 2));
+    list[count - 1].config.divergence = GDKD_DIVERGENCE_REVERSE_KL;
+    accept(gdkd_config_ls_gdkd(add("ls_gdkd groups symmetric"), 2, 3, GDKD_STANDARDIZE_GROUPS, 1, 1,
+                               2));
+    list[count - 1].config.divergence = GDKD_DIVERGENCE_SYMMETRIC_KL;
+    accept(gdkd_config_sgdkd(add("sgdkd symmetric"), 2, 1, 2));
+    list[count - 1].config.divergence = GDKD_DIVERGENCE_SYMMETRIC_KL;
     gdkd_config *c = add("dkd with ce, two temperatures");
-    accept(gdkd_config_dkd(c, n, 2, 1, 3));
+    accept(gdkd_config_dkd(c, 2, 1, 3));
     c->ce_weight = 0.5;
     c->label_smoothing = 0.1;
     c->teacher_temperature = 3;

@@ -24,7 +24,7 @@ Groups = c_double * MAX_GROUPS
 PARTITION_ALL, PARTITION_TARGET, PARTITION_TOP = 0, 1, 2
 PARTITION_BOTTOM, PARTITION_TOP1_TOPK, PARTITION_MAP = 3, 4, 5
 K_FIXED, K_PER_ROW, K_PER_CLASS, K_RATIO, K_MASS = range(5)
-KL_FORWARD, KL_REVERSE, KL_SYMMETRIC = range(3)
+DIVERGENCE_FORWARD_KL, DIVERGENCE_REVERSE_KL, DIVERGENCE_SYMMETRIC_KL = range(3)
 STANDARDIZE_NONE, STANDARDIZE_GLOBAL, STANDARDIZE_GROUPS, STANDARDIZE_OTHER = range(4)
 REDUCTION_MEAN, REDUCTION_SUM, REDUCTION_NONE = range(3)
 LOW_WEIGHT_NONE, LOW_WEIGHT_PER_ROW, LOW_WEIGHT_PER_CLASS = range(3)
@@ -37,11 +37,11 @@ class Config(ctypes.Structure):
 
     __slots__ = ()  # a misspelt field is an error
     _fields_ = [
-        ("struct_size", c_uint32), ("partition", c_int32), ("k_rule", c_int32), ("kl", c_int32),
-        ("standardize", c_int32), ("reduction", c_int32), ("k", c_int64), ("k_max", c_int64),
+        ("struct_size", c_uint32), ("partition", c_int32), ("k_rule", c_int32),
+        ("divergence", c_int32), ("standardize", c_int32), ("reduction", c_int32), ("k", c_int64), ("k_max", c_int64),
         ("k_ratio", c_double), ("k_mass", c_double), ("temperature", c_double),
         ("teacher_temperature", c_double), ("temperature_squared", c_int32),
-        ("mass_scaled_groups", c_uint32), ("table_weighted_groups", c_uint32),
+        ("mass_scaled_groups", c_uint32), ("low_weight_groups", c_uint32),
         ("low_weight_index", c_int32), ("w_high", c_double), ("w_low", Groups),
         ("kd_weight", c_double), ("ce_weight", c_double), ("label_smoothing", c_double),
         ("ignore_index", c_int64), ("target_from_teacher", c_int32), ("num_threads", c_int32),
@@ -70,10 +70,10 @@ class Result(ctypes.Structure):
         ("grad_pointer", c_void_p), ("grad_stride", c_int64), ("grad_scale", c_double),
         ("row_loss_pointer", c_void_p), ("total", c_double), ("ce", c_double), ("kd", c_double),
         ("high", c_double), ("low", Groups), ("student_mass", Groups), ("teacher_mass", Groups),
-        ("inter", c_double), ("intra", c_double), ("grad_norm_ce", c_double),
-        ("grad_norm_high", c_double), ("grad_norm_low", Groups), ("divisor", c_double),
+        ("dist_inter", c_double), ("dist_intra", c_double),
+        ("grad_norm_ce", c_double), ("grad_norm_high", c_double), ("grad_norm_low", Groups), ("divisor", c_double),
         ("rows_used", c_int64), ("rows_nonfinite", c_int64), ("first_nonfinite", c_int64),
-        ("error_row", c_int64),
+        ("error_row", c_int64), ("grad_nonfinite", c_int64),
     ]
     grad = None  # NumPy array, like the student
     row_loss = None  # NumPy array, (N, ...) without the classes
@@ -151,10 +151,10 @@ def load(path=None):
     lib.gdkd_version_string.restype = c_char_p
     lib.gdkd_version_string.argtypes = []
     for name in ("gdkd_config_init", "gdkd_batch_init", "gdkd_result_init", "gdkd_dist_config_init"):
-        getattr(lib, name).argtypes = [c_void_p, c_size_t]
+        getattr(lib, name + "_sized").argtypes = [c_void_p, c_size_t]
     for name, arguments in _PRESETS.items():
         types = [_ARGUMENTS.get(argument, c_double) for argument in arguments.split()]
-        getattr(lib, "gdkd_config_" + name).argtypes = [POINTER(Config), c_size_t] + types
+        getattr(lib, f"gdkd_config_{name}_sized").argtypes = [POINTER(Config), c_size_t] + types
     lib.gdkd_loss.argtypes = [POINTER(Config), POINTER(Batch), POINTER(Result), c_void_p, c_size_t]
     lib.gdkd_dist.argtypes = [POINTER(DistConfig)] + lib.gdkd_loss.argtypes[1:]
     _library = lib
@@ -176,9 +176,9 @@ def _check(status, row=-1):
 
 
 def _made(structure, init):
-    # A struct_size that differs from the library's is refused: a field that is missing here would show.
+    # A struct_size that no version of the library had is refused: a field that is missing here would show.
     value = structure()
-    _check(getattr(library(), init)(byref(value), sizeof(value)))
+    _check(getattr(library(), init + "_sized")(byref(value), sizeof(value)))
     return value
 
 
@@ -193,7 +193,7 @@ def _set(config, fields):
 
 def preset(name, *arguments, **named):
     """A Config by one of the header's presets, and then other fields by name:
-    preset("dkd", 4.0, alpha=1.0, beta=8.0, ce_weight=1.0, kl=KL_REVERSE)."""
+    preset("dkd", 4.0, alpha=1.0, beta=8.0, ce_weight=1.0, divergence=DIVERGENCE_REVERSE_KL)."""
     if name not in _PRESETS:
         raise ValueError(f"there is no preset {name}; known are {', '.join(_PRESETS)}")
     wanted = _PRESETS[name].split()
@@ -201,7 +201,7 @@ def preset(name, *arguments, **named):
                                    for parameter in wanted])
     values = signature.bind(*arguments, **{key: named.pop(key) for key in wanted if key in named})
     config = Config()
-    _check(getattr(library(), "gdkd_config_" + name)(byref(config), sizeof(config), *values.args))
+    _check(getattr(library(), f"gdkd_config_{name}_sized")(byref(config), sizeof(config), *values.args))
     return _set(config, named)
 
 
@@ -295,7 +295,7 @@ def loss(config, student, teacher=None, target=None, *, groups=None, k_table=Non
 
 def dist(config, student, teacher, target=None, *, want_grad=True, out=None, grad_scale=1.0,
          accumulate=False):
-    """gdkd_dist: DIST's loss, its terms inter and intra, and the gradient. A target only says which
+    """gdkd_dist: DIST's loss, its terms dist_inter and dist_intra, and the gradient. A target only says which
     rows are left out (config.ignore_index)."""
     batch = _made_batch(student, teacher, target)
     result = _made_result(student, want_grad, out, grad_scale, accumulate)

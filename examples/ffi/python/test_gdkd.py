@@ -4,6 +4,7 @@
     python3 test_gdkd.py [LIBRARY [CASES]]
 """
 
+import ctypes
 import os
 import sys
 
@@ -12,7 +13,8 @@ import numpy as np
 import gdkd
 
 TOLERANCE = 1e-10
-KLS = {"forward": gdkd.KL_FORWARD, "reverse": gdkd.KL_REVERSE, "both": gdkd.KL_SYMMETRIC}
+DIVERGENCES = {"forward": gdkd.DIVERGENCE_FORWARD_KL, "reverse": gdkd.DIVERGENCE_REVERSE_KL,
+               "both": gdkd.DIVERGENCE_SYMMETRIC_KL}
 
 
 def read_cases(path):
@@ -91,7 +93,7 @@ def configure(case):
         extra["low_weight"] = np.array([float.fromhex(v) for v in param["beta"].split(",")])
     else:  # kd, lskd
         config = gdkd.preset(name, temperature)
-    config.kl = KLS[param.get("kl", "forward")]
+    config.divergence = DIVERGENCES[param.get("kl", "forward")]
     return config, extra
 
 
@@ -104,7 +106,22 @@ def reported(case, result, key):
     if key.startswith("low_"):
         group = {"low_top": 0, "low_1": 1, "low_other": 1}[key]
         return result.low[group + (case["name"] == "gdkd3")]
-    return getattr(result, key)  # inter, intra
+    return getattr(result, "dist_" + key)  # inter, intra
+
+
+def structures_agree():
+    """The module's structures are the library's: names, offsets and sizes of all fields."""
+    library = gdkd.library()
+    library.gdkd_struct_size.restype = library.gdkd_field_offset.restype = ctypes.c_size_t
+    library.gdkd_field_name.restype = ctypes.c_char_p
+    pointers = {"grad_pointer": "grad", "row_loss_pointer": "row_loss"}
+    for number, structure in enumerate((gdkd.Config, gdkd.Batch, gdkd.Result, gdkd.DistConfig)):
+        assert ctypes.sizeof(structure) == library.gdkd_struct_size(number), structure.__name__
+        for index, (name, *_) in enumerate(structure._fields_):
+            known = library.gdkd_field_name(number, index)
+            assert known == pointers.get(name, name).encode(), f"{name} is {known}"
+            assert getattr(structure, name).offset == library.gdkd_field_offset(number, index), name
+        assert library.gdkd_field_name(number, len(structure._fields_)) is None
 
 
 def run_case(case):
@@ -153,10 +170,10 @@ def layouts_agree():
 def presets_take_names():
     by_place = gdkd.preset("gdkd", 4.0, 5, 1.0, 2.0, 3.0)
     by_name = gdkd.preset("gdkd", temperature=4.0, w0=1.0, w1=2.0, w2=3.0, k=5, ce_weight=0.5,
-                          kl=gdkd.KL_REVERSE)
+                          divergence=gdkd.DIVERGENCE_REVERSE_KL)
     assert bytes(by_place) != bytes(by_name)
-    assert (by_name.ce_weight, by_name.kl) == (0.5, gdkd.KL_REVERSE)
-    by_name.ce_weight, by_name.kl = 0.0, gdkd.KL_FORWARD
+    assert (by_name.ce_weight, by_name.divergence) == (0.5, gdkd.DIVERGENCE_REVERSE_KL)
+    by_name.ce_weight, by_name.divergence = 0.0, gdkd.DIVERGENCE_FORWARD_KL
     assert bytes(by_place) == bytes(by_name)
     assert gdkd.version().count(".") == 2
 
@@ -218,6 +235,7 @@ def main(arguments):
     passed = failed = 0
     checks = [(f"case {number} ({case['name']})", lambda case=case: run_case(case))
               for number, case in enumerate(read_cases(arguments[1] if arguments[1:] else path), 1)]
+    checks.append(("structures_agree", structures_agree))
     more = (layouts_agree, presets_take_names, gradients_go_where_asked, bfloat16_is_taken,
             refusals_raise)
     for name, check in checks + [(check.__name__, check) for check in more]:
