@@ -19,11 +19,14 @@
 // arXiv 2403.01427; DIST, Huang et al., arXiv 2205.10536. docs/math.md derives all of it.
 //
 // Common rules
-// - The library never prints, exits, installs a handler or reads a file. Its only global state is
-//   the choice of kernels, which is made once. Every function may be called from any thread at any
-//   time; calls that write to the same memory must not overlap in time. With several threads the
-//   OpenMP run-time makes a team, and does what it does for that: it may allocate, end the process
-//   where the system refuses a thread, and hang in a child of fork. num_threads = 1 makes none.
+// - The library never prints, exits, handles a signal or reads a file. Its only global state is the
+//   choice of kernels, which is made once, and whether this is a child of fork. Every function may
+//   be called from any thread at any time; calls that write to the same memory must not overlap in
+//   time. With several threads the OpenMP run-time makes a team, and does what it does for that: it
+//   may allocate, or end the process where the system refuses a thread. num_threads = 1 makes none.
+// - In a child of fork, num_threads = 0 means 1. More threads, asked for by number, make GCC's
+//   libgomp hang there if the parent has had a team. A library that is loaded after the fork takes
+//   the child for any other process.
 // - Sizes and strides count elements, never bytes. Temperatures and weights have no unit.
 // - Pointers may have any alignment that their element type has.
 // - The caller owns every buffer; the library keeps no pointer after it has returned.
