@@ -119,6 +119,16 @@ bench_outcome run_case(const bench_data *data, const bench_loss *loss, int32_t i
                            .workspace_bytes = call.workspace_bytes};
 }
 
+double repeat_case(const bench_data *data, const bench_loss *loss, int32_t isa, int threads,
+                   int calls) {
+    loss_call call = make_call(data, loss, isa, threads);
+    call.batch.target = data->target; // as a trainer has it: 80 instructions per row, to check it
+    for (int i = 0; i < calls; i++) run_loss(&call);
+    check_call(&call, data);
+    free(call.workspace);
+    return call.result.total;
+}
+
 void compare_cases(const bench_data *data, const bench_loss *losses, int count, int32_t isa,
                    int threads, repetition_plan plan, bench_comparison *out) {
     loss_call *calls = allocate((size_t)count * sizeof *calls);

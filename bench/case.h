@@ -35,7 +35,12 @@ typedef struct {
     double least, times, times_low, times_high; // as timed_job has them
 } bench_comparison;
 
-// The same for several losses in turn, each beside the first one.
+// Only the calls, for a tool that counts what they do: no yardstick, nothing warmed up; a
+// target for every loss. The total.
+double repeat_case(const bench_data *data, const bench_loss *loss, int32_t isa, int threads,
+                   int calls);
+
+// As run_case, for several losses in turn, each beside the first one.
 void compare_cases(const bench_data *data, const bench_loss *losses, int count, int32_t isa,
                    int threads, repetition_plan plan, bench_comparison *out);
 

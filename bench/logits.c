@@ -4,12 +4,13 @@
 #include <math.h>
 #include <string.h>
 
-const char *const logits_names[4] = {"normal", "peaked", "near", "wide"};
-const char *const logits_descriptions[4] = {
+const char *const logits_names[LOGITS_KINDS] = {"normal", "peaked", "near", "wide", "counted"};
+const char *const logits_descriptions[LOGITS_KINDS] = {
     "student and teacher independent normal, sigma 3",
     "one class 12 (teacher) and 8 (student) above normal noise, sigma 1",
     "student = teacher + normal noise of sigma 0.1, teacher normal, sigma 3",
     "student and teacher independent normal, sigma 30",
+    "student and teacher independent normal, sigma 3, by xorshift64",
 };
 const char *const dtype_names[4] = {"f32", "f64", "bf16", "f16"};
 const int dtype_bytes[4] = {4, 8, 2, 2};
@@ -30,6 +31,24 @@ static void next_normals(uint64_t *state, float *a, float *b) {
     float radius = sqrtf(-2.0F * logf(u));
     *a = radius * cosf(6.2831853F * v);
     *b = radius * sinf(6.2831853F * v);
+}
+
+// Xorshift64 (Marsaglia, Journal of Statistical Software, 2003), uniform in [0, 1).
+static double next_uniform(uint64_t *state) {
+    *state ^= *state << 13U;
+    *state ^= *state >> 7U;
+    *state ^= *state << 17U;
+    return (double)(*state >> 11U) * 0x1p-53;
+}
+
+// The same in double, one of each pair. How many rows are nearly alike, and cost a second pass, is
+// a matter of the draw: figures of short rows compare with those of the same draw alone.
+static void next_counted(uint64_t *state, float *a, float *b) {
+    float *const both[] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        double radius = sqrt(-2.0 * log(next_uniform(state) + 1e-300));
+        *both[i] = (float)(radius * cos(6.283185307179586 * next_uniform(state)));
+    }
 }
 
 // Nearest, ties to even.
@@ -63,15 +82,19 @@ static int64_t peak_of(int64_t row, int64_t classes) {
     return (int64_t)(next(&state) % (uint64_t)classes);
 }
 
+uint64_t logits_seed(logits_kind kind) {
+    return kind == LOGITS_COUNTED ? UINT64_C(88172645463325252) : 1;
+}
+
 void fill_logits(logits_kind kind, const bench_shape *shape, int32_t dtype, void *student,
                  void *teacher) {
-    uint64_t state = LOGITS_SEED;
+    uint64_t state = logits_seed(kind);
     int64_t elements = shape_elements(shape);
     float sigma = kind == LOGITS_PEAKED ? 1.0F : kind == LOGITS_WIDE ? 30.0F : 3.0F;
     for (int64_t i = 0; i < elements; i++) {
         float a;
         float b;
-        next_normals(&state, &a, &b);
+        (kind == LOGITS_COUNTED ? next_counted : next_normals)(&state, &a, &b);
         float t = sigma * b;
         float s = kind == LOGITS_NEAR ? t + 0.1F * a : sigma * a;
         if (kind == LOGITS_PEAKED) {

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char ALL_LOSSES[] = "kd,dkd,gdkd,gdkd3,gdkd-reverse,gdkd-symmetric,ls-gdkd-global,"
-                          "ls-gdkd-groups,map4,gdkd+ce,ce,dist";
+const char ALL_LOSSES[] = "kd,dkd,gdkd,gdkd3,gdkd-reverse,gdkd-symmetric,lskd,"
+                          "ls-gdkd-global,ls-gdkd-groups,map4,gdkd+ce,ce,dist";
 
 // The paper's T and k, and weights none of which is 0, so that every term is computed.
 static const double T = 4.0;
@@ -31,6 +31,9 @@ static void make_reverse(gdkd_config *config) {
 static void make_symmetric(gdkd_config *config) {
     make_gdkd(config);
     config->divergence = GDKD_DIVERGENCE_SYMMETRIC_KL;
+}
+static void make_lskd(gdkd_config *config) {
+    gdkd_config_lskd(CONFIG, 2.0); // its authors' base temperature
 }
 static void make_global(gdkd_config *config) {
     gdkd_config_ls_gdkd(config, T, K, GDKD_STANDARDIZE_GLOBAL, W0, W1, W2);
@@ -62,6 +65,7 @@ static const struct {
     {"gdkd3", make_gdkd3},
     {"gdkd-reverse", make_reverse},
     {"gdkd-symmetric", make_symmetric},
+    {"lskd", make_lskd},
     {"ls-gdkd-global", make_global},
     {"ls-gdkd-groups", make_groups},
     {"map4", make_map},

@@ -26,8 +26,14 @@ static int wanted(const bench_options *o, const bench_shape *shape, const bench_
 }
 
 static void print_case(const bench_data *data, const bench_loss *loss, int32_t isa, int threads,
-                       repetition_plan plan) {
-    bench_outcome outcome = run_case(data, loss, isa, threads, plan);
+                       const bench_options *o) {
+    if (o->calls > 0) {
+        double total = repeat_case(data, loss, isa, threads, o->calls);
+        printf("%s\t%s\t%s\t%s\t%d\t%.9g\n", data->shape.name, loss->name, dtype_names[data->dtype],
+               gdkd_isa_name(isa), threads, total);
+        return;
+    }
+    bench_outcome outcome = run_case(data, loss, isa, threads, o->plan);
     printf("%s\t%s\t%s\t%s\t%d\t%.4f\t%.4f\t%.3f\t%.3f\t%zu\n", data->shape.name, loss->name,
            dtype_names[data->dtype], gdkd_isa_name(isa), threads, outcome.least, outcome.median,
            outcome.stream_ratio, outcome.exp_ratio, outcome.workspace_bytes);
@@ -41,7 +47,7 @@ static void print_shape(const bench_options *o, const bench_shape *shape, int32_
             if (!wanted(o, shape, &o->losses[l], dtype, o->isas[i])) continue;
             if (!data.student) data = make_data(shape, dtype, o->logits);
             for (int t = 0; t < o->thread_count; t++)
-                print_case(&data, &o->losses[l], o->isas[i], o->threads[t], o->plan);
+                print_case(&data, &o->losses[l], o->isas[i], o->threads[t], o);
         }
     }
     free_data(&data);
@@ -67,11 +73,11 @@ static void print_in_turn(const bench_options *o, const bench_shape *shape, int3
 int main(int argc, char **argv) {
     bench_options options;
     parse_options(argc, argv, &options);
-    print_system(argc, argv, &options);
-    puts(options.in_turn ? "shape\tloss\tdtype\tisa\tthreads\tns_min\ttimes_first\t"
-                           "lower_quartile\tupper_quartile"
-                         : "shape\tloss\tdtype\tisa\tthreads\tns_min\tns_median\t"
-                           "stream_ratio\texp_ratio\tworkspace_bytes");
+    if (options.calls == 0) print_system(argc, argv, &options);
+    printf("shape\tloss\tdtype\tisa\tthreads\t%s\n",
+           options.calls > 0 ? "loss_total"
+           : options.in_turn ? "ns_min\ttimes_first\tlower_quartile\tupper_quartile"
+                             : "ns_min\tns_median\tstream_ratio\texp_ratio\tworkspace_bytes");
     fflush(stdout);
     for (int s = 0; s < options.shape_count; s++)
         for (int d = 0; d < options.dtype_count; d++)

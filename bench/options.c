@@ -18,15 +18,17 @@ static const char usage[] =
     "  --quick          KD and GDKD in float32 alone (under a minute)\n"
     "  --curve C|k      ns per element against the number of classes, or against k\n"
     "  --shape LIST     rows x classes or N x classes x H x W: 512x1000,4x19x512x1024\n"
-    "  --loss LIST      kd dkd gdkd gdkd3 gdkd-reverse gdkd-symmetric ls-gdkd-global\n"
+    "  --loss LIST      kd dkd gdkd gdkd3 gdkd-reverse gdkd-symmetric lskd ls-gdkd-global\n"
     "                   ls-gdkd-groups map4 gdkd+ce ce dist; gdkd:k=50 for another k\n"
     "  --dtype LIST     f32 f64 bf16 f16\n"
     "  --isa LIST       best scalar avx2 avx512\n"
     "  --threads LIST   1,2 by default\n"
     "  --repeat N       repetitions of at least 2 ms each (15, or what fits in 4 s)\n"
-    "  --logits KIND    normal peaked near wide\n"
+    "  --logits KIND    normal peaked near wide; counted: normal, as instructions.sh has them\n"
     "  --in-turn        another table: the losses of a shape in turn, and each one's time over\n"
     "                   that of the first of --loss, median and quartiles of the repetitions\n"
+    "  --calls N        each case is called N times and not timed: for tools that count, such as\n"
+    "                   bench/instructions.sh; the table has the loss\n"
     "  --help           this text\n"
     "\n"
     "LIST is separated by commas. Exit status: 0; 1 when a measurement failed; 2 for a mistake in\n"
@@ -115,6 +117,12 @@ static void set_losses(bench_options *o, const char *list) {
     parse_list(o, "loss", list, &o->loss_count, add_loss);
 }
 
+static void set_logits(bench_options *o, const char *name) {
+    int kind = find_name(name, logits_names, LOGITS_KINDS);
+    if (kind < 0) refuse("--logits '%s' is none of normal peaked near wide counted", name);
+    o->logits = (logits_kind)kind;
+}
+
 static void set_full(bench_options *o) {
     set_shapes(o, "64x10,64x100,512x1000,256x32000,64x151936,4x19x512x1024");
     set_losses(o, ALL_LOSSES);
@@ -158,7 +166,7 @@ static void set_curve(bench_options *o, const char *axis) {
 // --- The command line
 // -----------------------------------------------------------------------------
 
-enum { QUICK = 1, CURVE, SHAPE, LOSS, DTYPE, ISA, THREADS, REPEAT, LOGITS, IN_TURN, HELP };
+enum { QUICK = 1, CURVE, SHAPE, LOSS, DTYPE, ISA, THREADS, REPEAT, LOGITS, IN_TURN, CALLS, HELP };
 
 static const struct option long_options[] = {
     {"quick", no_argument, NULL, QUICK},
@@ -171,6 +179,7 @@ static const struct option long_options[] = {
     {"repeat", required_argument, NULL, REPEAT},
     {"logits", required_argument, NULL, LOGITS},
     {"in-turn", no_argument, NULL, IN_TURN},
+    {"calls", required_argument, NULL, CALLS},
     {"help", no_argument, NULL, HELP},
     {NULL, 0, NULL, 0},
 };
@@ -205,14 +214,14 @@ static void apply_choice(int option, const char *value, bench_options *o) {
         o->plan.most = parse_count("repeat", value, MOST_REPETITIONS);
         o->plan.seconds = INFINITY;
         break;
-    case LOGITS: {
-        int kind = find_name(value, logits_names, 4);
-        if (kind < 0) refuse("--logits '%s' is none of normal peaked near wide", value);
-        o->logits = (logits_kind)kind;
+    case LOGITS:
+        set_logits(o, value);
         break;
-    }
     case IN_TURN:
         o->in_turn = 1;
+        break;
+    case CALLS:
+        o->calls = parse_count("calls", value, MOST_REPETITIONS);
         break;
     case HELP:
         fputs(usage, stdout);
@@ -240,4 +249,5 @@ void parse_options(int argc, char **argv, bench_options *options) {
     set_full(options);
     each_option(argc, argv, options, apply_plan);
     each_option(argc, argv, options, apply_choice);
+    if (options->calls > 0 && options->in_turn) refuse("--calls and --in-turn exclude each other");
 }

@@ -21,6 +21,7 @@ typedef struct {
     int threads[MOST_CHOICES];
     int shape_count, loss_count, dtype_count, isa_count, thread_count;
     int shapes_given, dtypes_given, isas_given;
+    int calls;   // of each case, and nothing else; 0: measure
     int in_turn; // the losses of a case beside the first one, instead of each beside the yardsticks
     logits_kind logits;
     repetition_plan plan;

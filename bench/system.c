@@ -1,5 +1,6 @@
 #include "system.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <omp.h>
 #include <stdio.h>
@@ -77,8 +78,8 @@ void print_system(int argc, char **argv, const bench_options *options) {
     printf("# threads:");
     for (int i = 0; i < options->thread_count; i++) printf(" %d", options->threads[i]);
     printf(" (yardsticks run on as many)\n");
-    printf("# logits: %s (seed %d); T = 4, k = 5\n", logits_descriptions[options->logits],
-           LOGITS_SEED);
+    printf("# logits: %s (seed %" PRIu64 "); T = 4 (lskd: 2), k = 5\n",
+           logits_descriptions[options->logits], logits_seed(options->logits));
     printf("# ns per element: minimum and median of %d repetitions", options->plan.most);
     if (isfinite(options->plan.seconds))
         printf(" (slow cases: of those begun within %g s, at least %d)", options->plan.seconds,

@@ -82,9 +82,9 @@ enum {
 // A call with a status other than GDKD_OK has written to no buffer; of a gdkd_result it has written
 // error_row alone. Where several things are wrong, the status names one of them.
 //
-// The library never prints, exits, installs a handler or reads a file. Its only global state is the
-// choice of kernels, which is made once. Every function may be called from any thread at any time;
-// calls that write to the same memory must not overlap in time.
+// The library never prints, exits, handles a signal or reads a file. Its only global state is the
+// choice of kernels, which is made once, and whether this is a child of fork. Every function may be
+// called from any thread at any time; calls that write to the same memory must not overlap in time.
 
 // --- The loss ------------------------------------------------------------------------------------
 
@@ -370,8 +370,10 @@ GDKD_API size_t gdkd_workspace_size(const gdkd_config *config, const gdkd_batch 
 //
 // The time is spent on OpenMP threads of the calling program; the result is the same, bit for bit,
 // for any number of them. OpenMP's run-time makes the team, and does what it does for that: it may
-// allocate, end the process where the system refuses a thread, and hang in a child of fork.
-// num_threads = 1 makes none.
+// allocate, or end the process where the system refuses a thread. num_threads = 1 makes none.
+// In a child of fork, num_threads = 0 means 1. More threads, asked for by number, make GCC's
+// libgomp hang there if the parent has had a team. A library that is loaded after the fork takes
+// the child for any other process.
 //
 // The floating-point environment is the default one: round to nearest, subnormals kept. Sums and
 // terms are doubles; a product of weights, scale and divisor that leaves their range is infinite,

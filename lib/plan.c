@@ -2,8 +2,7 @@
 #include "plan.h"
 
 #include "scale.h"
-
-#include <omp.h>
+#include "threads.h"
 
 enum {
     MOST_CLASSES = 1 << 30, // a step beyond the last class still is an int32_t
@@ -273,7 +272,7 @@ static void choose_route(plan *p) {
         p->blocks = (p->rows + p->block_rows - 1) / p->block_rows;
     p->chunks = p->blocks < MOST_CHUNKS ? (int)p->blocks : MOST_CHUNKS;
 
-    int64_t threads = p->config->num_threads > 0 ? p->config->num_threads : omp_get_max_threads();
+    int64_t threads = p->config->num_threads > 0 ? p->config->num_threads : gdkd_default_threads();
     const int64_t useful = 1 + (int64_t)((double)p->rows * (double)b->classes / WORK_PER_THREAD);
     if (threads > useful) threads = useful;
     if (threads > MOST_CHUNKS) threads = MOST_CHUNKS;

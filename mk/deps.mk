@@ -2,7 +2,7 @@
 
 DEPS := gcc make pkg-config binutils libopenblas-dev libcjson-dev zlib1g-dev libpng-dev libturbojpeg0-dev check python3 dataset-fashion-mnist
 ifneq ($(DEV),)
-DEPS += g++ clang clang-format clang-tidy libomp-dev shellcheck python3-numpy git
+DEPS += g++ clang clang-format clang-tidy libomp-dev shellcheck valgrind python3-numpy git
 endif
 
 deps: ## Install the Debian packages that build, tests and demo need (DEV=1: lint and clang too)

@@ -1,20 +1,25 @@
 # Installing, and the pkg-config file.
 
+# A word for the shell, whatever it holds.
+quote = '$(subst ','\'',$(1))'
+HEADERS_TO := $(call quote,$(DESTDIR)$(INCLUDEDIR))
+LIBS_TO    := $(call quote,$(DESTDIR)$(LIBDIR))
+
 # Made anew each time: `make` and `make install PREFIX=...` may differ in their folders.
-$(O)/lib/gdkd.pc: gdkd.pc.in FORCE
+$(O)/lib/gdkd.pc: mk/gdkd-pc.sh FORCE
 	@mkdir -p $(@D)
-	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR:$(PREFIX)/%=$${prefix}/%)|' \
-	     -e 's|@VERSION@|$(VERSION)|' -e 's|@OPENMP_LIBS@|$(if $(findstring clang,$(CC)),-fopenmp,-lgomp)|' $< > $@
+	@$< $(call quote,$(PREFIX)) $(call quote,$(LIBDIR)) $(call quote,$(INCLUDEDIR)) $(VERSION) \
+	    $(if $(findstring clang,$(CC)),-fopenmp,-lgomp) > $@
 
 install: lib ## Header, libraries and gdkd.pc under DESTDIR and PREFIX
-	install -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'
-	install -m 644 include/gdkd.h '$(DESTDIR)$(INCLUDEDIR)'
-	install -m 644 $(O)/lib/libgdkd.a '$(DESTDIR)$(LIBDIR)'
-	install -m 755 $(O)/lib/$(SOFILE) '$(DESTDIR)$(LIBDIR)'
-	ln -sf $(SOFILE) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
-	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libgdkd.so'
-	install -m 644 $(O)/lib/gdkd.pc '$(DESTDIR)$(LIBDIR)/pkgconfig'
+	install -d $(HEADERS_TO) $(LIBS_TO)/pkgconfig
+	install -m 644 include/gdkd.h $(HEADERS_TO)
+	install -m 644 $(O)/lib/libgdkd.a $(LIBS_TO)
+	install -m 755 $(O)/lib/$(SOFILE) $(LIBS_TO)
+	ln -sf $(SOFILE) $(LIBS_TO)/$(SONAME)
+	ln -sf $(SONAME) $(LIBS_TO)/libgdkd.so
+	install -m 644 $(O)/lib/gdkd.pc $(LIBS_TO)/pkgconfig
 
 uninstall: ## Remove what install put there
-	rm -f '$(DESTDIR)$(INCLUDEDIR)/gdkd.h' '$(DESTDIR)$(LIBDIR)/libgdkd.a' '$(DESTDIR)$(LIBDIR)/libgdkd.so' \
-	      '$(DESTDIR)$(LIBDIR)/$(SONAME)' '$(DESTDIR)$(LIBDIR)/$(SOFILE)' '$(DESTDIR)$(LIBDIR)/pkgconfig/gdkd.pc'
+	rm -f $(HEADERS_TO)/gdkd.h $(LIBS_TO)/libgdkd.a $(LIBS_TO)/libgdkd.so $(LIBS_TO)/$(SONAME) $(LIBS_TO)/$(SOFILE) \
+	      $(LIBS_TO)/pkgconfig/gdkd.pc

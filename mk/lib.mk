@@ -27,9 +27,12 @@ $(O)/lib/libgdkd.a: $(LIB_OBJ)
 	$(if $(V),,@)$(AR) rcs $@ $^
 	@mk/check-symbols.sh archive $@
 
+# The OpenMP run-time's threads outlive a call. dlclose must not unmap it, and with it the code that they wait in.
+SO_STAYS := -Wl,-z,nodelete
+
 $(O)/lib/$(SOFILE): $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(ALL_LDFLAGS) $^ -lm -o $@
+	$(LINK) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(SO_STAYS) $(ALL_LDFLAGS) $^ -lm -o $@
 	@mk/check-symbols.sh shared $@
 
 $(O)/lib/libgdkd.so: $(O)/lib/$(SOFILE)

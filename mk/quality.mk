@@ -15,4 +15,4 @@ format: ## Format all sources in place
 	clang-format -i $(SOURCES)
 
 compile_commands.json: $(O)/flags $(MAKEFILE_LIST) ## The commands, for editors and clang-tidy
-	@$(MAKE) -Bnk V=1 CC=$(CC) all $(LIB_TESTS) $(TRAINER_TESTS) $(LONG_TESTS) $(O)/tests/pytorch/step 2>/dev/null | mk/compile-commands.sh > $@.tmp && mv $@.tmp $@
+	@$(MAKE) -Bnk V=1 CC=$(CC) all $(LIB_TESTS) $(TRAINER_TESTS) $(LONG_TESTS) $(UNLOAD) $(O)/tests/pytorch/step 2>/dev/null | mk/compile-commands.sh > $@.tmp && mv $@.tmp $@

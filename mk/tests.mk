@@ -45,15 +45,21 @@ $(REPLAY): $(O)/obj/tests/replay/gdkd-replay.o $(SUPPORT_OBJ) $(O)/lib/libgdkd.a
 	@mkdir -p $(@D)
 	$(LINK) $(ALL_LDFLAGS) $^ -lm -o $@
 
+# A program that loads and unloads the shared library, without OpenMP of its own.
+UNLOAD := $(O)/tests/unload/unload
+$(UNLOAD): $(O)/obj/tests/unload/unload.o $(O)/lib/libgdkd.so
+	@mkdir -p $(@D)
+	$(LINK) $(SANFLAGS) $(LDFLAGS) $< -ldl -o $@
+
 all: $(REPLAY)
 
 # Kept for the next run: make would delete them as intermediate files.
 .SECONDARY: $(patsubst $(O)/tests/%,$(O)/obj/tests/%.o,$(LIB_TESTS) $(TRAINER_TESTS) $(LONG_TESTS))
 
-check: $(LIB_TESTS) $(TRAINER_TESTS) $(REPLAY) $(O)/bin/gdkd-distill ## Build and run the tests
+check: $(LIB_TESTS) $(TRAINER_TESTS) $(REPLAY) $(UNLOAD) $(O)/bin/gdkd-distill ## Build and run the tests
 	@mk/run-tests.sh 'tests/replay/run.sh $(REPLAY) $(CASES)' 'tests/distill/cli.sh $(O)/bin/gdkd-distill' \
 	                 'tests/distill/bad_input.sh $(O)/bin/gdkd-distill' 'tests/distill/kill.sh $(O)/bin/gdkd-distill' \
-	                 $(TRAINER_TESTS) $(LIB_TESTS)
+	                 '$(UNLOAD) $(O)/lib/libgdkd.so' $(TRAINER_TESTS) $(LIB_TESTS)
 
 check-long: $(LIB_TESTS) $(TRAINER_LONG) $(LONG_TESTS) $(O)/bin/gdkd-distill ## Random tests ten times as long, exp of every float
 	@GDKD_TEST_LONG=1 mk/run-tests.sh 'tests/distill/kill.sh $(O)/bin/gdkd-distill 50' $(TRAINER_LONG) $(LIB_TESTS) $(LONG_TESTS)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh: installs the library into an empty directory and builds a C99 and a C++11 program against
-# it, as a user would with pkg-config: shared and static, staged and moved.
+# it, as a user would with pkg-config: shared and static, staged and moved, in folders of any legal name.
 # Environment: MAKE, CC, CXX, PKG_CONFIG.
 #
 # The prefix is no folder that compilers search by themselves: pkg-config leaves those out of its flags (/usr,
@@ -38,8 +38,8 @@ installed() { # FILE: it is there, below the prefix
 }
 
 prefixes() { # nothing is left of what was installed, or built, before
-    grep -qx 'prefix=/usr' "$root/first/usr/lib/pkgconfig/gdkd.pc" &&
-        grep -qx "prefix=$prefix" "$home/lib/pkgconfig/gdkd.pc"
+    grep -qx 'includedir=/usr/include' "$root/first/usr/local/lib/pkgconfig/gdkd.pc" &&
+        ! grep -q -e /usr -e "$prefix" "$home/lib/pkgconfig/gdkd.pc"
 }
 
 symbols() { # the shared library exports gdkd_ names alone
@@ -62,6 +62,32 @@ moved() { # the folder as a whole, to somewhere else
     case $flags in "-I$root/moved/include -L$root/moved/lib -lgdkd"*) ;; *) return 1 ;; esac
 }
 
+works_from() { # LIBDIR: a program builds by the flags of the gdkd.pc there, as the shell reads them, and runs
+    flags=$(PKG_CONFIG_LIBDIR="$1/pkgconfig" "$PKG_CONFIG" --cflags --libs gdkd) || return 1
+    echo "$flags"
+    # The loader's path has no way to name some of these folders.
+    mkdir -p "$root/loaded" && cp "$1/libgdkd.so.0" "$root/loaded" &&
+        eval "build named \"\$CC\" c99 consumer.c $flags -lm" &&
+        LD_LIBRARY_PATH="$root/loaded" "$root/named"
+}
+
+named() { # PREFIX LIBDIR INCLUDEDIR: install, build, move if it is one tree, build, remove
+    rm -rf "$root/tree" "$root/elsewhere & here"
+    "$MAKE" install PREFIX="$1" LIBDIR="$2" INCLUDEDIR="$3" && works_from "$2" || return 1
+    case $2$3 in
+    "$1"/*"$1"/*)
+        mv "$1" "$root/elsewhere & here" && works_from "$root/elsewhere & here${2#"$1"}" &&
+            mv "$root/elsewhere & here" "$1" || return 1 ;;
+    esac
+    "$MAKE" uninstall PREFIX="$1" LIBDIR="$2" INCLUDEDIR="$3" && [ -z "$(find "$root/tree" ! -type d)" ]
+}
+
+refused() { # FOLDER: a message names it, and nothing is installed
+    rm -rf "$root/tree"
+    ! "$MAKE" install PREFIX="$root/tree/$1" >"$root/said" 2>&1 &&
+        grep -F "cannot install in '$root/tree/$1" "$root/said" && [ ! -e "$root/tree" ]
+}
+
 removed() {
     "$MAKE" uninstall DESTDIR="$root/stage" PREFIX="$prefix" &&
         [ -z "$(find "$root/stage" ! -type d)" ]
@@ -74,7 +100,7 @@ build() { # OUTPUT COMPILER STANDARD SOURCE FLAGS...
     "$compiler" -std="$standard" $strict "tests/consumer/$source" "$@" -o "$root/$out"
 }
 
-check 'make install elsewhere' "$MAKE" install DESTDIR="$root/first" PREFIX=/usr
+check 'make install elsewhere' "$MAKE" install DESTDIR="$root/first" PREFIX=/usr/local INCLUDEDIR=/usr/include
 check 'make install' "$MAKE" install DESTDIR="$root/stage" PREFIX="$prefix"
 check 'each prefix in its gdkd.pc' prefixes
 export PKG_CONFIG_SYSROOT_DIR="$root/stage"
@@ -99,5 +125,22 @@ archive="$("$PKG_CONFIG" --cflags gdkd || true) $home/lib/libgdkd.a $("$PKG_CONF
 }
 check 'pkg-config, moved' moved
 check 'make uninstall leaves nothing' removed
+
+unset PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_LIBDIR
+tree="$root/tree/in st"
+check 'a space' named "$tree" "$tree/lib" "$tree/include"
+check 'folders deeper in the prefix' named "$tree" "$tree/lib/a  b" "$tree/i c/gdkd"
+check 'libraries in the prefix itself' named "$tree" "$tree" "$tree"
+check 'a prefix that ends in a stroke' named "$tree/" "$tree//lib" "$tree//include"
+check 'headers outside the prefix' named "$tree" "$tree/lib" "$root/tree/in c&|"
+check 'all outside the prefix' named "$tree" "$root/tree/l b&|" "$root/tree/in c&|"
+check 'a stage with a quote' "$MAKE" install DESTDIR="$root/user's \"stage" PREFIX=/usr
+check 'a stage with a quote: header' [ -e "$root/user's \"stage/usr/include/gdkd.h" ]
+odd="$root/tree/o &|;%~{}!*?<>[],@=+^-_.ä"
+check 'every other character' named "$odd" "$odd/lib" "$odd/include"
+check 'every other character, outside' named "$tree" "$odd/lib" "$odd/include"
+for character in "'" '"' "\\" '#' '`' '(' ')' "$(printf '\t')"; do
+    check "refused: $character" refused "a${character}b"
+done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

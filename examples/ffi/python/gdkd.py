@@ -6,12 +6,15 @@
     result.total, result.grad
 
 Logits are NumPy arrays (rows, classes) or (N, classes, ...), of float16, float32, float64 or
-ml_dtypes' bfloat16, and C-contiguous: they are passed as they lie in memory. include/gdkd.h says
-what everything means.
+ml_dtypes' bfloat16. All arrays are passed as they lie in memory: C-contiguous, aligned, in the
+machine's byte order and without a mask. Others are refused rather than copied, since a gradient
+could not go back into a copy, and a copy in each step would go unnoticed. Numbers that do not fit
+their field are refused too. include/gdkd.h says what everything means.
 """
 
 import ctypes
 import inspect
+import operator
 import os
 from ctypes import (POINTER, byref, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint32,
                     c_uint8, c_void_p, sizeof)
@@ -32,7 +35,42 @@ _TYPES = {"float32": 0, "float64": 1, "bfloat16": 2, "float16": 3}
 _TARGETS = {"int64": 0, "int32": 1}
 
 
-class Config(ctypes.Structure):
+def _converted(kind, name, value):
+    """value as a number of that C type. ctypes would cut integers off; name is for the message."""
+    if kind is Groups:
+        if not np.iterable(value) or len(values := list(value)) > MAX_GROUPS:
+            raise ValueError(f"{name} must be a list of at most {MAX_GROUPS} numbers, not {value!r}")
+        return Groups(*(_converted(c_double, f"{name}[{g}]", v) for g, v in enumerate(values)))
+    if kind is c_double:
+        try:
+            return c_double(value).value
+        except TypeError:
+            raise TypeError(f"{name} must be a number, not {value!r}") from None
+        except OverflowError:
+            raise ValueError(f"{name} must be a number in the range of a double, not {value!r}") from None
+    bits = 8 * sizeof(kind)
+    least, most = (-1 << bits - 1, (1 << bits - 1) - 1) if kind(-1).value < 0 else (0, (1 << bits) - 1)
+    expected = f"{name} must be an integer from {least} to {most}, not {value!r}"
+    try:
+        number = int(value) if isinstance(value, np.bool_) else operator.index(value)
+    except TypeError:
+        raise TypeError(expected) from None
+    if not least <= number <= most:
+        raise ValueError(expected)
+    return number
+
+
+class _Structure(ctypes.Structure):
+    """Whose fields take no number that does not fit them."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name, value):
+        kind = dict(self._fields_).get(name, c_void_p)
+        super().__setattr__(name, value if kind is c_void_p else _converted(kind, name, value))
+
+
+class Config(_Structure):
     """gdkd_config"""
 
     __slots__ = ()  # a misspelt field is an error
@@ -49,7 +87,7 @@ class Config(ctypes.Structure):
     ]
 
 
-class Batch(ctypes.Structure):
+class Batch(_Structure):
     """gdkd_batch"""
 
     _fields_ = [
@@ -62,7 +100,7 @@ class Batch(ctypes.Structure):
     ]
 
 
-class Result(ctypes.Structure):
+class Result(_Structure):
     """gdkd_result; its pointers are grad_pointer and row_loss_pointer, grad and row_loss the arrays"""
 
     _fields_ = [
@@ -83,7 +121,7 @@ class Result(ctypes.Structure):
                 f"rows_used={self.rows_used} rows_nonfinite={self.rows_nonfinite}>")
 
 
-class DistConfig(ctypes.Structure):
+class DistConfig(_Structure):
     """gdkd_dist_config"""
 
     __slots__ = ()
@@ -197,11 +235,13 @@ def preset(name, *arguments, **named):
     if name not in _PRESETS:
         raise ValueError(f"there is no preset {name}; known are {', '.join(_PRESETS)}")
     wanted = _PRESETS[name].split()
+    kinds = [_ARGUMENTS.get(argument, c_double) for argument in wanted]
     signature = inspect.Signature([inspect.Parameter(parameter, inspect.Parameter.POSITIONAL_OR_KEYWORD)
                                    for parameter in wanted])
     values = signature.bind(*arguments, **{key: named.pop(key) for key in wanted if key in named})
     config = Config()
-    _check(getattr(library(), f"gdkd_config_{name}_sized")(byref(config), sizeof(config), *values.args))
+    checked = map(_converted, kinds, wanted, values.args)
+    _check(getattr(library(), f"gdkd_config_{name}_sized")(byref(config), sizeof(config), *checked))
     return _set(config, named)
 
 
@@ -215,12 +255,19 @@ def _pointer(array, dtype=None, shape=None, name="array"):
         return None
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{name} must be a NumPy array, not {type(array).__name__}")
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, and its mask would be left out; fill it first")
+    if not array.dtype.isnative:
+        raise TypeError(f"{name} must be in the machine's byte order, not {array.dtype.str}; "
+                        f"{name}.astype({name}.dtype.newbyteorder('=')) is")
     if dtype is not None and array.dtype != dtype:
         raise TypeError(f"{name} must be {np.dtype(dtype).name}, not {array.dtype.name}")
     if shape is not None and array.shape != shape:
         raise ValueError(f"{name} must have the shape {shape}, not {array.shape}")
     if not array.flags.c_contiguous:
-        raise ValueError(f"{name} must be C-contiguous")
+        raise ValueError(f"{name} must be C-contiguous; np.ascontiguousarray({name}) is")
+    if not array.flags.aligned:
+        raise ValueError(f"{name} must be aligned to its elements' size; {name}.copy() is")
     return array.ctypes.data
 
 
@@ -232,6 +279,8 @@ def _code(types, array, name):
 
 def _made_batch(student, teacher, target):
     batch = _made(Batch, "gdkd_batch_init")
+    if student is None:
+        raise TypeError("student must be a NumPy array, not None")
     batch.student = _pointer(student, name="student")
     batch.teacher = _pointer(teacher, name="teacher")
     if student.ndim < 2 or (teacher is not None and teacher.shape != student.shape):
@@ -256,7 +305,7 @@ def _made_result(student, want_grad, out, grad_scale, accumulate):
         result.grad_pointer = _pointer(result.grad, student.dtype, student.shape, "out")
         if not result.grad.flags.writeable:
             raise ValueError("out must be writeable")
-    result.grad_scale, result.accumulate = grad_scale, int(accumulate)
+    result.grad_scale, result.accumulate = grad_scale, accumulate
     return result
 
 
@@ -287,7 +336,7 @@ def loss(config, student, teacher=None, target=None, *, groups=None, k_table=Non
                                 by_class if config.low_weight_index == LOW_WEIGHT_PER_CLASS
                                 else rows, "low_weight")
     batch.row_weight = _pointer(row_weight, np.float64, rows, "row_weight")
-    result.want_norms = int(want_norms)
+    result.want_norms = want_norms
     result.row_loss = np.zeros(rows)
     result.row_loss_pointer = result.row_loss.ctypes.data
     return _call(library().gdkd_loss, config, batch, result)

@@ -141,12 +141,15 @@ def run_case(case):
         assert error <= TOLERANCE, f"{key} is off by {error:.3g}"
 
 
-def raises(kind, call, *arguments, **named):
+def raises(kind, call, *arguments, says=(), **named):
+    """The call raises that kind, and its message has the words of `says`."""
     try:
         call(*arguments, **named)
-    except kind:
+    except kind as error:
+        missing = [word for word in says if str(word) not in str(error)]
+        assert not missing, f"'{error}' does not say {missing}"
         return
-    raise AssertionError(f"{call.__name__} took bad arguments")
+    raise AssertionError(f"{call.__name__} took bad arguments: {arguments} {named}")
 
 
 def layouts_agree():
@@ -228,6 +231,121 @@ def refusals_raise():
         assert error.row == 1 and "target" in str(error) and "row 1" in str(error)
 
 
+INTEGERS = {ctypes.c_int32: (-2147483648, 2147483647), ctypes.c_uint32: (0, 4294967295),
+            ctypes.c_int64: (-9223372036854775808, 9223372036854775807)}
+
+
+def check_integer(kind, name, assign, read):
+    least, most = INTEGERS[kind]
+    for good in (least, most, 1, np.int64(0), np.uint8(1), True, np.bool_(True), np.array(1)):
+        assign(good)
+        assert read() == int(good), f"{name} = {good!r} reads {read()}"
+    kept = read()
+    for bad in (least - 1, most + 1, 2**70, -2**70, 2**64, 2**32 if most < 2**32 else 2**65):
+        raises(ValueError, assign, bad, says=(name, bad, least, most))
+    for bad in (float("nan"), float("inf"), 1.0, np.float32(1), "1", b"1", None, [1], 1j):
+        raises(TypeError, assign, bad, says=(name, repr(bad), least, most))
+    assert read() == kept, f"{name} has changed"
+
+
+def check_double(name, assign, read):
+    for good in (2.5, 3, np.float32(0.1), np.float16(0.1), np.int8(-4), True, float("inf")):
+        assign(good)
+        assert read() == float(good), f"{name} = {good!r} reads {read()}"
+    for bad in ("1", b"1", None, [1.0], 1j):
+        raises(TypeError, assign, bad, says=(name, repr(bad)))
+    raises(ValueError, assign, 10**400, says=(name, 10**400))
+    assert read() == float("inf"), f"{name} has changed"
+
+
+def check_groups(name, assign, read):
+    for good in (range(8), (1.0, 2.0), [], np.arange(3.0)):
+        assign(good)
+        assert list(read()) == list(good) + [0.0] * (8 - len(good))
+    raises(ValueError, assign, range(9), says=(name, 8))
+    raises(ValueError, assign, 1.0, says=(name, 8))
+    raises(TypeError, assign, (1.0, "2"), says=(f"{name}[1]", "'2'"))
+
+
+def fields_take_what_fits():
+    seen = set()
+    for structure in (gdkd.Config(), gdkd.DistConfig(), gdkd.Batch(), gdkd.Result()):
+        for name, kind in structure._fields_:
+            seen.add(kind)
+
+            def assign(value, structure=structure, name=name):
+                setattr(structure, name, value)
+
+            def read(structure=structure, name=name):
+                return getattr(structure, name)
+
+            if kind in INTEGERS:
+                check_integer(kind, name, assign, read)
+            elif kind is ctypes.c_double:
+                check_double(name, assign, read)
+            elif kind is gdkd.Groups:
+                check_groups(name, assign, read)
+    assert seen == {*INTEGERS, ctypes.c_double, gdkd.Groups, ctypes.c_void_p}
+    raises(ValueError, gdkd.Config, k=2**70, says=("k",))
+    raises(ValueError, gdkd.dist_config, num_threads=2**32, says=("num_threads",))
+
+
+def presets_take_what_fits():
+    good = {"k": 2, "k_max": 3, "version": 2, "standardize": 1}
+    for preset, arguments in gdkd._PRESETS.items():
+        usual = {name: good.get(name, 0.5) for name in arguments.split()}
+        gdkd.preset(preset, **usual)
+        for name in usual:
+            big = 2**70 if name in good else 10**400
+            raises(ValueError, gdkd.preset, preset, says=(name, big), **{**usual, name: big})
+            raises(TypeError, gdkd.preset, preset, says=(name, "'1'"), **{**usual, name: "1"})
+        raises(ValueError, gdkd.preset, preset, says=("ignore_index",), ignore_index=2**63, **usual)
+
+
+def misaligned(array):
+    memory = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    memory[...] = array
+    return memory
+
+
+def arrays_are_passed_or_refused():
+    """Each array of a call in turn, as it cannot be passed: never read as something else."""
+    spoilt = {
+        "byte order": (TypeError, lambda a: a.astype(a.dtype.newbyteorder("S"))),
+        "aligned": (ValueError, misaligned),
+        "contiguous": (ValueError, lambda a: np.repeat(a, 2, axis=-1)[..., ::2]),
+        "mask": (TypeError, np.ma.array),
+        "NumPy array": (TypeError, lambda a: a.tolist()),
+    }
+    random = np.random.default_rng(3)
+    rows, classes = 4, 6
+    target, weight = np.arange(rows), np.ones(rows)
+    adkd = gdkd.preset("adkd", temperature=2.0, alpha=1.0, gamma=1.0)
+    by_map = gdkd.preset("sgdkd", temperature=2.0, w0=1.0, w1=1.0)
+    per_row = gdkd.preset("gdkd", 2.0, 1, 1.0, 1.0, 2.0, k_rule=gdkd.K_PER_ROW)
+    table = np.array([1, 2, 3, 4])
+    for dtype in (np.float16, np.float32, np.float64):
+        student, teacher, out = random.normal(size=(3, rows, classes)).astype(dtype)
+        logits = {"student": student, "teacher": teacher, "out": out}
+        low = np.ones(classes if adkd.low_weight_index == gdkd.LOW_WEIGHT_PER_CLASS else rows)
+        for call, config, arrays in (
+            (gdkd.loss, adkd, {**logits, "target": target, "low_weight": low, "row_weight": weight}),
+            (gdkd.loss, by_map, {**logits, "groups": np.array([0, 1, 0, 1, 0, 1], np.uint8)}),
+            (gdkd.loss, by_map, {**logits, "groups": np.zeros((rows, classes), np.uint8)}),
+            (gdkd.loss, per_row, {**logits, "k_table": table, "target": target.astype(np.int32)}),
+            (gdkd.dist, gdkd.dist_config(), {**logits, "target": target}),
+        ):
+            call(config, **arrays)
+            kept = out.copy()
+            for name, array in arrays.items():
+                for word, (kind, spoil) in spoilt.items():
+                    if array.itemsize == 1 and word in ("byte order", "aligned"):
+                        continue
+                    raises(kind, call, config, says=(name, word), **{**arrays, name: spoil(array)})
+            assert np.array_equal(out, kept)
+    raises(TypeError, gdkd.loss, per_row, None, says=("student",))
+
+
 def main(arguments):
     here = os.path.dirname(os.path.abspath(__file__))
     path = os.path.join(here, "..", "..", "..", "tests", "data", "reference_cases.txt")
@@ -237,7 +355,7 @@ def main(arguments):
               for number, case in enumerate(read_cases(arguments[1] if arguments[1:] else path), 1)]
     checks.append(("structures_agree", structures_agree))
     more = (layouts_agree, presets_take_names, gradients_go_where_asked, bfloat16_is_taken,
-            refusals_raise)
+            refusals_raise, fields_take_what_fits, presets_take_what_fits, arrays_are_passed_or_refused)
     for name, check in checks + [(check.__name__, check) for check in more]:
         try:
             check()
