@@ -33,7 +33,7 @@ static void make_symmetric(gdkd_config *config) {
     config->divergence = GDKD_DIVERGENCE_SYMMETRIC_KL;
 }
 static void make_lskd(gdkd_config *config) {
-    gdkd_config_lskd(CONFIG, 2.0); // its authors' base temperature
+    gdkd_config_lskd(config, 2.0); // its authors' base temperature
 }
 static void make_global(gdkd_config *config) {
     gdkd_config_ls_gdkd(config, T, K, GDKD_STANDARDIZE_GLOBAL, W0, W1, W2);

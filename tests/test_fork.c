@@ -31,9 +31,9 @@ typedef struct answer {
 static data d;
 
 static void data_init(int32_t threads) {
-    gdkd_config_gdkd(&d.config, sizeof d.config, 4.0, 5, 1.0, 1.0, 2.0);
-    gdkd_dist_config_init(&d.dist, sizeof d.dist);
-    gdkd_batch_init(&d.batch, sizeof d.batch);
+    gdkd_config_gdkd(&d.config, 4.0, 5, 1.0, 1.0, 2.0);
+    gdkd_dist_config_init(&d.dist);
+    gdkd_batch_init(&d.batch);
     d.config.num_threads = d.dist.num_threads = threads;
     for (int i = 0; i < COUNT; i++) {
         d.student[i] = (float)(i * 7 % 1013) * 0.01F;
@@ -55,7 +55,7 @@ static int run(answer both[2]) {
     gdkd_status status[2];
     for (int dist = 0; dist < 2; dist++) {
         gdkd_result result;
-        gdkd_result_init(&result, sizeof result);
+        gdkd_result_init(&result);
         result.grad = both[dist].grad;
         status[dist] = dist ? gdkd_dist(&d.dist, &d.batch, &result, d.workspace, d.bytes)
                             : gdkd_loss(&d.config, &d.batch, &result, d.workspace, d.bytes);
