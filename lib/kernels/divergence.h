@@ -91,6 +91,7 @@ LARGE_OP void find_divergence(const divergence_task *how, const vec *at_u, const
     class_parts k;
     find_parts(&u, &q, &k);
     to->pull = to->drift = v_splat(0);
+    to->value = v_splat((real)NAN); // of a divergence that is forgotten here
     switch (how->divergence) {
     case GDKD_DIVERGENCE_FORWARD_KL:
         to->value = forward_kl(&k, u, p, q);
@@ -100,9 +101,10 @@ LARGE_OP void find_divergence(const divergence_task *how, const vec *at_u, const
         to->value = reverse_kl(&k, u, p, q);
         if (how->pulls) to->pull = v_sub(v_splat(0), v_mul(p, u));
         break;
-    default:
+    case GDKD_DIVERGENCE_SYMMETRIC_KL:
         to->value = v_fma(f, forward_kl(&k, u, p, q), v_mul(r, reverse_kl(&k, u, p, q)));
         if (how->pulls) to->pull = v_fnma(v_mul(r, p), u, v_mul(f, drift_of(&k, p, q)));
+        break;
     }
 }
 

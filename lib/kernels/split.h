@@ -77,7 +77,7 @@ static inline void split_row(const criterion *c, const split_input *in, const re
         for (int32_t i = 0; i < steps; i++)
             words[steps + i] = (uint16_t)(words[steps + i] & ~words[i]);
         return;
-    default: words_of_map(in->map, in->map_step, n, c->groups, words);
+    case GDKD_PARTITION_MAP: words_of_map(in->map, in->map_step, n, c->groups, words);
     }
 }
 
