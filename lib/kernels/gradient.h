@@ -68,8 +68,9 @@ OP void find_gradient(walk_shape shape, group_kind kind, task what, const criter
         a.h[g] = a.by_pull ? per_row(shape, coefficient[g].h, lane) : v_splat(0);
         a.n.level[g] = a.n.per_s[g] = a.n.per_t[g] = v_splat(0);
     }
-    a.n.inv_t = a.n.inv_tt = v_splat(0);
-    if (a.by_pull) a.n = relation_of(shape, ref, relation, lane, groups);
+    a.n.inv_t = a.n.inv_tt = a.n.inv_t_rest = a.n.rho_rest = v_splat(0);
+    a.n.fine = false;
+    if (a.by_pull) a.n = relation_of(shape, ref, relation, lane, groups, drifts(c->divergence));
     if (what == FULL || !out.accumulate) {
         walk(shape, kind, r, &a, gradient_step, NULL);
     } else { // PLAIN is a few instructions: a constant to each

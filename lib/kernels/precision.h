@@ -5,23 +5,22 @@
 
 #include "terms.h"
 
-// Where                      what                                                 why
-#define SUM_RANGE                                                                                  \
-    0x1p100 // a float sum beyond this, or below 1 over it          has lost terms, or its coefficients will
-#define STANDARD_RANGE                                                                             \
-    0x1p50 // coefficients of a standardised row                   meet further factors
-#define SCALE_RANGE 0x1p60 // grad_scale times the row's weight                    as the sums
-#define FLOAT_ERROR                                                                                \
-    1e-7 // of the logarithm of a float sum                      measured: bench/numerics.py
-#define PROMISED 3e-7 // relative to the terms' absolute values               docs/numerics.md
-#define SPREAD                                                                                     \
-    1.5 // of 1 - the largest class's share of its group        where bench/numerics.py finds no row beyond
-#define MEAN_RATIO                                                                                 \
-    4 // |mean of d / T| over the size of a reverse term      what remains of a large mean is refined
-#define LEAST_KL                                                                                   \
-    1e-11 // a refined KL below this                              the level's error, squared, is 1e-14
-#define LEAST_OTHER                                                                                \
-    1e-6 // another refined divergence                           it is of the order of u, not of its square
+// A float sum above this, or below 1 over it, has lost terms, or its coefficients will. The
+// coefficients of a standardised row meet further factors; a row's scale is one of the sums'.
+#define SUM_RANGE      0x1p100
+#define STANDARD_RANGE 0x1p50
+#define SCALE_RANGE    0x1p60
+// What the logarithm of a float sum is off by (bench/numerics.py), and what docs/numerics.md promises,
+// relative to the terms' absolute values.
+#define FLOAT_ERROR 1e-7
+#define PROMISED    3e-7
+// See spread, and reverse_is_precise: where bench/numerics.py finds no row beyond the promise.
+#define SPREAD     1.5
+#define MEAN_RATIO 4
+// A refined KL below this: the level's error, squared, is 1e-14. Another refined divergence with more
+// drift than this, relative to it: classes near p = q may have the wrong sign.
+#define LEAST_KL   1e-11
+#define MOST_DRIFT 0x1p-13
 
 OP mask held(vec x) { // false for NaN
     return m_and(v_lt(v_splat(1 / SUM_RANGE), x), v_lt(x, v_splat(SUM_RANGE)));
@@ -152,12 +151,15 @@ static void judge_sums(const criterion *c, block *b) {
 // After the second pass: its level is a float's, whose error squared shows in what is nearly nothing. (Exactly nothing is
 // right.)
 static void judge_refined(const criterion *c, block *b) {
-    const vec least = v_splat(c->second_pass ? LEAST_OTHER : LEAST_KL);
     for (int l = 0; l < b->rows; l += LANES) {
-        mask lost = m_andnot(m_all(), m_all());
+        mask lost = m_first(0);
         for (int g = 0; g < c->groups; g++) {
-            const vec value = v_load(&b->low.divergence[g].value[l]);
-            if (c->w_low[g] != 0) lost = m_or(lost, m_and(v_positive(value), v_lt(value, least)));
+            if (c->w_low[g] == 0) continue;
+            const group_divergence *d = &b->low.divergence[g];
+            const vec value = v_load(&d->value[l]), most = v_mul(v_splat(MOST_DRIFT), value);
+            const mask little = m_and(v_positive(value), v_lt(value, v_splat(LEAST_KL)));
+            const mask adrift = v_lt(most, v_abs(v_load(&d->drift[l])));
+            lost = m_or(lost, c->second_pass ? adrift : little);
         }
         move_rows(b, b->in[NEEDS_REFINE] & m_bits(lost) << l, NEEDS_DOUBLE);
     }

@@ -10,17 +10,32 @@
 #include "divergence.h"
 #include "sums.h"
 
-// What a class's p, q and u are made of.
+// What per_row rounds off.
+OP vec rest_per_row(walk_shape shape, const double *value, int lane) {
+    lanes rest;
+    if (shape == ALONG) return v_splat((real)(value[lane] - (double)(real)value[lane]));
+    for (int l = 0; l < BLOCK_ROWS; l++) rest[l] = value[l] - (double)(real)value[l];
+    return v_from_doubles(rest);
+}
+
+// What a class's p, q and u are made of. fine: u is wanted to a few roundings of itself, by divergences
+// whose slope does not vanish at u = 0.
 typedef struct {
     vec level[MAX_GROUPS], per_s[MAX_GROUPS], per_t[MAX_GROUPS];
     vec inv_t, inv_tt;
+    bool fine;
+    vec inv_t_rest, rho_rest;
 } relation_constants;
 
 OP relation_constants relation_of(walk_shape shape, const references *ref,
-                                  const group_relation *relation, int lane, int groups) {
+                                  const group_relation *relation, int lane, int groups, bool fine) {
     relation_constants k;
+    k.fine = fine;
     k.inv_t = per_row(shape, ref->at->inv_t, lane);
     k.inv_tt = per_row(shape, ref->at->inv_tt, lane);
+    k.inv_t_rest = k.rho_rest = v_splat(0);
+    if (fine) k.inv_t_rest = rest_per_row(shape, ref->at->inv_t, lane);
+    if (fine) k.rho_rest = rest_per_row(shape, ref->at->rho, lane);
     for (int g = 0; g < groups; g++) {
         k.level[g] = per_row(shape, relation[g].level, lane);
         k.per_s[g] = per_row(shape, relation[g].per_s, lane);
@@ -43,15 +58,23 @@ typedef struct {
 
 OP class_relation relation_at(const class_constants *k, const relation_constants *n,
                               const class_place *c, exponentials e, const step_groups *at) {
-    vec d = v_fnma(c->dt, k->rho, c->ds);
+    vec d = v_fnma(c->dt, k->rho, c->ds), rest = v_splat(0);
 #ifdef REAL_IS_FLOAT
     const vec lost_s = lost_by(c->s, pick(at, k->ref_s), c->ds),
               lost_t = lost_by(c->t, pick(at, k->ref_t), c->dt);
+    vec lost = v_fnma(lost_t, k->rho, lost_s);
     e.s = v_fma(e.s, v_mul(lost_s, n->inv_t), e.s);
     e.t = v_fma(e.t, v_mul(lost_t, n->inv_tt), e.t);
-    d = v_add(d, v_fnma(lost_t, k->rho, lost_s));
+    if (n->fine) {
+        const vec product = v_mul(c->dt, k->rho), below = v_fms(c->dt, k->rho, product);
+        d = v_sub(c->ds, product);
+        lost = v_sub(v_add(lost, lost_by(c->ds, product, d)), v_fma(c->dt, n->rho_rest, below));
+        rest = v_fma(d, n->inv_t_rest, v_mul(lost, n->inv_t));
+    } else {
+        d = v_add(d, lost);
+    }
 #endif
-    class_relation one = {.u = v_fnma(d, n->inv_t, pick(at, n->level)),
+    class_relation one = {.u = v_sub(v_fnma(d, n->inv_t, pick(at, n->level)), rest),
                           .p = v_mul(e.s, pick(at, n->per_s)),
                           .q = v_mul(e.t, pick(at, n->per_t))};
 #ifdef REAL_IS_DOUBLE // a class that a model does not have: any u will do that is large and finite
@@ -109,7 +132,7 @@ OP void refine(walk_shape shape, group_kind kind, const criterion *c, const stri
     a.how = divergence_of(c, pulls);
     a.shape = shape, a.kind = kind, a.groups = groups_of(kind, r), a.lane = lane;
     a.k = constants_of(shape, ref, lane, a.groups);
-    a.n = relation_of(shape, ref, relation, lane, a.groups);
+    a.n = relation_of(shape, ref, relation, lane, a.groups, drifts(c->divergence));
     a.out = out;
     for (int g = 0; g < a.groups; g++) {
         begin_sum(shape, out[g].value, lane, &a.value[g]);
