@@ -99,6 +99,7 @@ enum {
 //     low_g  = sum_{i in g} q_i (log q_i - log p_i)     GDKD_DIVERGENCE_FORWARD_KL
 //              sum_{i in g} p_i (log p_i - log q_i)     GDKD_DIVERGENCE_REVERSE_KL
 //              half of each                             GDKD_DIVERGENCE_SYMMETRIC_KL
+//              sum_{i in g} |q_i - p_i| / 2             GDKD_DIVERGENCE_TOTAL_VARIATION
 //     kd     = T^2 ( w_high high + sum_g w_low[g] m_g low_g )        m_g = 1, or Q_g if asked
 //     row    = ce_weight CE(s, target) + kd_weight kd
 //
@@ -138,7 +139,8 @@ enum {
 enum {
     GDKD_DIVERGENCE_FORWARD_KL = 0,
     GDKD_DIVERGENCE_REVERSE_KL = 1,
-    GDKD_DIVERGENCE_SYMMETRIC_KL = 2
+    GDKD_DIVERGENCE_SYMMETRIC_KL = 2,
+    GDKD_DIVERGENCE_TOTAL_VARIATION = 3 // at most 1; where p_i = q_i the slope is taken as 0
 };
 
 // Standardisation of logits to (x - mean) / (1e-7 + std), before the temperature; the gradient
@@ -613,6 +615,8 @@ GDKD_API const char *gdkd_isa_name(int32_t isa);
 //       group (the teacher has it)        low as in the line above
 //     -inf in the teacher for a whole     forward: low_g = 0, gradient 0; reverse and symmetric:
 //       group (the student has it)        +inf, without a gradient
+//     -inf and total variation            the class has a probability of 0; a group that only one
+//                                         model has: low_g = 1, without a gradient
 //     -inf and standardisation            -inf stays; a model's mean and std are over its own
 //                                         logits that are not -inf
 //     a term that is +inf in a row        the row's loss is +inf; a term without a finite gradient

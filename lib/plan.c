@@ -57,6 +57,7 @@ static const divergence_facts divergences[] = {
     [GDKD_DIVERGENCE_FORWARD_KL] = {1, 0},
     [GDKD_DIVERGENCE_REVERSE_KL] = {0, 1},
     [GDKD_DIVERGENCE_SYMMETRIC_KL] = {0.5, 0.5},
+    [GDKD_DIVERGENCE_TOTAL_VARIATION] = {0, 0},
 };
 enum { LAST_DIVERGENCE = sizeof divergences / sizeof *divergences - 1 };
 

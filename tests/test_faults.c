@@ -49,7 +49,7 @@ static const fault faults[] = {
     {CONFIG(k_rule), I32, -1, PLAIN, GDKD_ERROR_ENUM, -1},
     {CONFIG(k_rule), I32, GDKD_K_MASS + 1, PLAIN, GDKD_ERROR_ENUM, -1},
     {CONFIG(divergence), I32, -1, PLAIN, GDKD_ERROR_ENUM, -1},
-    {CONFIG(divergence), I32, GDKD_DIVERGENCE_SYMMETRIC_KL + 1, PLAIN, GDKD_ERROR_ENUM, -1},
+    {CONFIG(divergence), I32, GDKD_DIVERGENCE_TOTAL_VARIATION + 1, PLAIN, GDKD_ERROR_ENUM, -1},
     {CONFIG(standardize), I32, -1, PLAIN, GDKD_ERROR_ENUM, -1},
     {CONFIG(standardize), I32, GDKD_STANDARDIZE_OTHER + 1, PLAIN, GDKD_ERROR_ENUM, -1},
     {CONFIG(reduction), I32, -1, PLAIN, GDKD_ERROR_ENUM, -1},

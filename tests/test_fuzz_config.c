@@ -36,7 +36,7 @@ typedef struct field {
 static const field fields[] = {
     {AT(config.partition), INT32, 0, 5},
     {AT(config.k_rule), INT32, 0, 4},
-    {AT(config.divergence), INT32, 0, 2},
+    {AT(config.divergence), INT32, 0, 3},
     {AT(config.standardize), INT32, 0, 3},
     {AT(config.reduction), INT32, 0, 2},
     {AT(config.k), INT64, 1, 40},

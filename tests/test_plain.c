@@ -197,7 +197,7 @@ static void rich_problem(problem *p, rng *r, int32_t partition, int32_t divergen
 START_TEST(central_differences) {
     rng r = {20};
     for (int32_t partition = 0; partition <= GDKD_PARTITION_MAP; ++partition) {
-        for (int32_t divergence = 0; divergence <= GDKD_DIVERGENCE_SYMMETRIC_KL; ++divergence) {
+        for (int32_t divergence = 0; divergence <= GDKD_DIVERGENCE_TOTAL_VARIATION; ++divergence) {
             for (int32_t standardize = 0; standardize <= GDKD_STANDARDIZE_OTHER; ++standardize) {
                 char what[96];
                 problem p;

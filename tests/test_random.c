@@ -105,7 +105,7 @@ static void random_config(rng *r, problem *p) {
     f->k_max = 1 + rng_below(r, p->classes + 1);
     f->k_ratio = rng_between(r, 0.9, 4.0);
     f->k_mass = rng_between(r, 0.05, 0.999);
-    f->divergence = (int32_t)rng_below(r, 3);
+    f->divergence = (int32_t)rng_below(r, 4);
     if (rng_below(r, 3) == 0) f->standardize = (int32_t)rng_below(r, 4);
     f->reduction = (int32_t)rng_below(r, 3);
     f->temperature = pick(r, temperatures, 8);

@@ -105,6 +105,13 @@ LARGE_OP void find_divergence(const divergence_task *how, const vec *at_u, const
         to->value = v_fma(f, forward_kl(&k, u, p, q), v_mul(r, reverse_kl(&k, u, p, q)));
         if (how->pulls) to->pull = v_fnma(v_mul(r, p), u, v_mul(f, drift_of(&k, p, q)));
         break;
+    case GDKD_DIVERGENCE_TOTAL_VARIATION: {
+        const vec half = v_splat((real)0.5), zero = v_splat(0), pull = v_mul(half, p);
+        to->drift = drift_of(&k, p, q);
+        to->value = v_mul(half, v_max(to->drift, v_sub(zero, to->drift)));
+        to->pull = v_sub(v_only(v_lt(zero, to->drift), pull), v_only(v_lt(to->drift, zero), pull));
+        break;
+    }
     }
 }
 

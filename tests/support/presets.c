@@ -40,14 +40,16 @@ static void add_methods(void) {
 }
 
 static void add_other_divergences(void) {
-    static const char *const names[] = {"kd reverse",    "kd symmetric", "dkd reverse",
-                                        "dkd symmetric", "gdkd reverse", "gdkd symmetric"};
-    for (int i = 0; i < 6; ++i) {
+    static const char *const names[] = {
+        "kd reverse",          "dkd reverse",          "gdkd reverse",
+        "kd symmetric",        "dkd symmetric",        "gdkd symmetric",
+        "kd, total variation", "dkd, total variation", "gdkd, total variation"};
+    for (int i = 0; i < 9; ++i) {
         gdkd_config *c = add(names[i]);
-        if (i < 2) accept(gdkd_config_kd(c, 2));
-        if (i == 2 || i == 3) accept(gdkd_config_dkd(c, 2, 1, 2));
-        if (i > 3) accept(gdkd_config_gdkd(c, 2, 3, 1, 1, 4));
-        c->divergence = i % 2 ? GDKD_DIVERGENCE_SYMMETRIC_KL : GDKD_DIVERGENCE_REVERSE_KL;
+        if (i % 3 == 0) accept(gdkd_config_kd(c, 2));
+        if (i % 3 == 1) accept(gdkd_config_dkd(c, 2, 1, 2));
+        if (i % 3 == 2) accept(gdkd_config_gdkd(c, 2, 3, 1, 1, 4));
+        c->divergence = GDKD_DIVERGENCE_REVERSE_KL + i / 3;
     }
 }
 

@@ -9,7 +9,7 @@ typedef struct loss_preset {
     gdkd_config config;
 } loss_preset;
 
-enum { LOSS_PRESETS = 35 };
+enum { LOSS_PRESETS = 35 + 3 };
 
 // By the library's presets, at T = 2: each loss, the general partitions under reverse and symmetric
 // KL, and what no preset sets. Aborts if one of them is refused.
