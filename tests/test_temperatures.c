@@ -61,7 +61,8 @@ static int has_high(const gdkd_config *c) {
 
 static void check_values(const char *name, const problem *p, const answer *a, int32_t dtype) {
     const double loss = dtype == GDKD_F64 ? 1e-9 : 1e-6;
-    const double grad = (dtype == GDKD_F64 ? 1e-9 : 1e-5) * (has_high(&p->config) ? 100 : 1);
+    const double grad = has_high(&p->config) ? (dtype == GDKD_F64 ? 1e-6 : 1e-3)
+                                             : (dtype == GDKD_F64 ? 1e-9 : 1e-5);
     plain_result truth;
     plain_loss(p, &truth);
     for (int64_t row = 0; row < p->rows; row++) {
