@@ -268,7 +268,7 @@ static void choose_route(plan *p) {
     const bool along = p->shape == SHAPE_ALONG || p->shape == SHAPE_DOUBLE;
     p->block_rows = !along || b->classes < 1024 ? BLOCK_ROWS : b->classes < 8192 ? 4 : 1;
     if (p->shape == SHAPE_ACROSS)
-        p->blocks = b->outer * ((b->inner + BLOCK_ROWS - 1) / BLOCK_ROWS);
+        p->blocks = b->outer * (b->inner / BLOCK_ROWS + (b->inner % BLOCK_ROWS != 0));
     else
         p->blocks = (p->rows + p->block_rows - 1) / p->block_rows;
     p->chunks = p->blocks < MOST_CHUNKS ? (int)p->blocks : MOST_CHUNKS;

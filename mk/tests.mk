@@ -27,10 +27,10 @@ $(TRAINER_TESTS): $(O)/tests/%: $(O)/obj/tests/%.o $(TRAINER_LIB) $(O)/lib/libgd
 	@mkdir -p $(@D)
 	$(LINK) $(ALL_LDFLAGS) $^ $(TEST_LIBS) $(TRAINER_LIBS) -o $@
 
-# The library's exponential by itself, compiled once per instruction set as the kernels are.
-EXP_SRC := $(wildcard tests/long/exp_scalar_*.c)
+# The library's exponential by itself, compiled once per instruction set as the kernels are, and named as they are.
+EXP_SRC := $(wildcard tests/long/scalar_*.c)
 ifneq ($(filter x86_64-%,$(MACHINE)),)
-EXP_SRC += $(wildcard tests/long/exp_avx*.c)
+EXP_SRC += $(wildcard tests/long/avx*.c)
 endif
 EXP_OBJ := $(EXP_SRC:%.c=$(O)/obj/%.o)
 

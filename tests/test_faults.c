@@ -385,6 +385,36 @@ START_TEST(weights_without_a_sum) {
 }
 END_TEST
 
+// No rows, however long they would be: nothing is counted out of its range, and the gradient is not touched.
+START_TEST(no_rows_of_any_size) {
+    static const int64_t inners[] = {
+        0, 1, 15, 16, INT64_MAX / 2, INT64_MAX - 15, INT64_MAX - 1, INT64_MAX};
+    static const int32_t dtypes[] = {GDKD_F32, GDKD_F64, GDKD_BF16};
+    for (int i = 0; i < 8 * 3 * 4; i++) {
+        gdkd_config c;
+        gdkd_batch b;
+        gdkd_result r;
+        float grad[4] = {1, 2, 3, 4};
+        const int64_t classes = i / 24 == 0 ? 1 : i / 24 == 1 ? 2 : i / 24 == 2 ? 200 : 1 << 30;
+        int64_t product;
+        const int fits = !__builtin_mul_overflow(inners[i % 8], classes, &product);
+        gdkd_config_kd(&c, 4);
+        c.num_threads = 2;
+        gdkd_batch_init(&b);
+        gdkd_result_init(&r);
+        b.outer = 0, b.classes = classes, b.inner = inners[i % 8];
+        b.student_dtype = b.teacher_dtype = dtypes[i / 8 % 3];
+        r.grad = grad;
+        ck_assert_int_eq(gdkd_workspace_size(&c, &b) > 0, fits);
+        if (classes > 200) continue; // a workspace of gigabytes
+        const gdkd_status status = gdkd_loss(&c, &b, &r, NULL, 0);
+        ck_assert_int_eq(status, fits ? GDKD_OK : GDKD_ERROR_OVERFLOW);
+        ck_assert(grad[0] == 1 && grad[1] == 2 && grad[2] == 3 && grad[3] == 4);
+        if (status == GDKD_OK) ck_assert(r.total == 0 && r.rows_used == 0 && r.grad_nonfinite == 0);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("bad arguments");
     TCase *tcase = tcase_create("faults");
@@ -398,6 +428,7 @@ int main(void) {
     tcase_add_test(tcase, workspace_too_small);
     tcase_add_test(tcase, dist_faults);
     tcase_add_test(tcase, weights_without_a_sum);
+    tcase_add_test(tcase, no_rows_of_any_size);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -2,6 +2,7 @@
 // same bits for any number of threads and any instruction set.
 #include "call.h"
 #include "number.h"
+#include "presets.h"
 #include "rng.h"
 
 #include <check.h>
@@ -427,6 +428,74 @@ START_TEST(re_entrant) {
 }
 END_TEST
 
+// What takes a gradient, or a part of it, to nothing.
+typedef enum nothing {
+    SAME_MODELS,
+    NO_KD,
+    NO_LOW,
+    NO_HIGH,
+    NEGATIVE_ZERO_WEIGHT,
+    ALL_CLASSES, // are in the first group
+    FAR_BELOW,   // one class has all the weight
+    NOTHINGS
+} nothing;
+
+static void take_away(problem *p, nothing what) {
+    for (int64_t i = 0; i < p->rows * p->classes; i++) {
+        if (what == SAME_MODELS || i / p->classes % 3 == 0) p->student[i] = p->teacher[i];
+        if (what == FAR_BELOW && i % p->classes != 1) p->student[i] -= 500, p->teacher[i] -= 1000;
+    }
+    if (what == NO_KD) p->config.kd_weight = 0;
+    if (what == NO_HIGH) p->config.w_high = 0;
+    if (what == NEGATIVE_ZERO_WEIGHT)
+        p->config.kd_weight = -p->config.kd_weight, p->config.w_high = -0.0;
+    if (what == ALL_CLASSES) p->config.k = p->config.k_max = p->classes;
+    for (int g = 0; g < GDKD_MAX_GROUPS && what == NO_LOW; g++) p->config.w_low[g] = 0;
+}
+
+// Zeros have a sign, which is a bit like the others.
+START_TEST(zeros_have_one_sign) {
+    static const int64_t inners[] = {1, 20, 40};
+    for (int i = 0; i < LOSS_PRESETS * 2 * 3 * 2 * 2; i++) {
+        const int32_t dtype = i / 6 % 2 ? GDKD_F64 : GDKD_F32;
+        const call how = {.inner = inners[i / 2 % 3],
+                          .student_dtype = dtype,
+                          .teacher_dtype = dtype,
+                          .accumulate = i / 12 % 2};
+        rng r = {61};
+        problem p;
+        answer first = {0};
+        int64_t zeros = 0;
+        problem_init(&p, 40, i % 2 ? 150 : 21);
+        random_rows(&p, &r);
+        p.config = loss_presets()[i / 24].config;
+        preset_inputs(&p);
+        take_away(&p, (nothing)_i);
+        for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); isa++) {
+            answer a;
+            p.config.isa = isa;
+            call_run(&p, &how, &a);
+            ck_assert_int_eq(a.status, GDKD_OK);
+            for (int64_t j = 0; j < p.rows * p.classes; j++) {
+                zeros += a.grad[j] == 0;
+                ck_assert_msg(isa == GDKD_ISA_SCALAR ||
+                                  same_bytes(&a.grad[j], &first.grad[j], sizeof a.grad[j]),
+                              "%s, inner %d, C %d, type %d: %a on %d, %a on %d",
+                              loss_presets()[i / 24].name, (int)how.inner, (int)p.classes, dtype,
+                              a.grad[j], isa, first.grad[j], GDKD_ISA_SCALAR);
+            }
+            if (isa == GDKD_ISA_SCALAR)
+                first = a;
+            else
+                answer_free(&a);
+        }
+        if (_i == NO_KD && p.config.ce_weight == 0 && !how.accumulate) ck_assert_int_gt(zeros, 0);
+        answer_free(&first);
+        problem_free(&p);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("identities");
     TCase *tcase = tcase_create("identities");
@@ -441,6 +510,7 @@ int main(void) {
     tcase_add_test(tcase, equal_models_have_no_loss);
     tcase_add_loop_test(tcase, same_bits_for_any_threads, 0, 4);
     tcase_add_loop_test(tcase, same_bits_for_any_isa, 0, 4);
+    tcase_add_loop_test(tcase, zeros_have_one_sign, 0, NOTHINGS);
     tcase_add_test(tcase, inside_a_parallel_region);
     tcase_add_test(tcase, re_entrant);
     suite_add_tcase(suite, tcase);

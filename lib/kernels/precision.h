@@ -53,9 +53,11 @@ static inline mask in_range(const criterion *c, const block *b, int l) {
     const vec scale = v_abs(v_load(&b->grad_scale[l]));
     mask good = m_and(v_lt(v_splat(1 / SCALE_RANGE), scale), v_lt(scale, v_splat(SCALE_RANGE)));
     good = m_or(good, v_eq(scale, v_splat(0)));
-    if (c->ce)
-        good = m_and(good, m_and(held(v_load(&b->ce.sum[l])),
-                                 small_enough(v_load(&b->ce.linear[l]), SUM_RANGE)));
+    if (c->ce) {
+        const vec pull = v_add(v_abs(v_load(&b->ce.c[l])), v_abs(v_load(&b->ce.hot[l])));
+        good = m_and(good, m_and(held(v_load(&b->ce.sum[l])), small_enough(pull, SUM_RANGE)));
+        good = m_and(good, small_enough(v_load(&b->ce.linear[l]), SUM_RANGE));
+    }
     if (c->split_high) good = m_and(good, groups_in_range(c, b->high, l));
     return m_and(good, groups_in_range(c, &b->low, l));
 }
