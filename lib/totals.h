@@ -5,9 +5,14 @@
 #include "plan.h"
 
 typedef struct {
-    double total, ce, kd, high, low[MAX_GROUPS];
-    double student_mass[MAX_GROUPS], teacher_mass[MAX_GROUPS];
-    double norm2_ce, norm2_high, norm2_low[MAX_GROUPS];
+    union {
+        struct {
+            double total, ce, kd, high, low[MAX_GROUPS];
+            double student_mass[MAX_GROUPS], teacher_mass[MAX_GROUPS];
+            double norm2_ce, norm2_high, norm2_low[MAX_GROUPS];
+        };
+        double sum[6 + 4 * MAX_GROUPS]; // all of these
+    };
     int64_t nonfinite, first_nonfinite;
     int64_t grad_nonfinite; // elements of the gradient, not rows
 } totals;
