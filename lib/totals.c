@@ -63,8 +63,9 @@ void gdkd_add_norms(const plan *p, const block *b, totals *sum) {
         if (!has_row(b->in[UNUSED], l)) add_norms(&p->c, b, l, sum);
 }
 
-void gdkd_add_totals(const totals *from, totals *to) {
-    for (size_t i = 0; i < sizeof to->sum / sizeof *to->sum; i++) to->sum[i] += from->sum[i];
+void gdkd_add_totals(const totals *restrict from, totals *restrict to) {
+    for (int i = 0; i < 6; i++) to->of_rows[i] += from->of_rows[i];
+    for (int i = 0; i < 4 * MAX_GROUPS; i++) to->of_groups[i] += from->of_groups[i];
     if (to->nonfinite == 0 && from->nonfinite > 0) to->first_nonfinite = from->first_nonfinite;
     to->nonfinite += from->nonfinite;
     to->grad_nonfinite += from->grad_nonfinite;
