@@ -159,7 +159,7 @@ enum { GDKD_REDUCTION_MEAN = 0, GDKD_REDUCTION_SUM = 1, GDKD_REDUCTION_NONE = 2 
 // How gdkd_batch.low_weight is looked up.
 enum { GDKD_LOW_WEIGHT_NONE = 0, GDKD_LOW_WEIGHT_PER_ROW = 1, GDKD_LOW_WEIGHT_PER_CLASS = 2 };
 
-// Instruction sets, weakest first.
+// Instruction sets; of those that one machine has, weakest first.
 enum {
     GDKD_ISA_BEST = 0,
     GDKD_ISA_SCALAR = 1,

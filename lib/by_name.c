@@ -1,6 +1,5 @@
 // Objects made, set and read by the names of their fields, for languages that would rather not lay
 // out structures.
-#include "fields.h"
 #include "layouts.h"
 
 #include <stdlib.h>
@@ -19,16 +18,53 @@ void *gdkd_new(int32_t structure) {
 
 void gdkd_free(void *object) { free(object); }
 
+// --- The table of fields -------------------------------------------------------------------------
+
+static size_t element_size(const gdkd_field *field) {
+    static const size_t sizes[] = {
+        [GDKD_FIELD_INT32] = sizeof(int32_t),  [GDKD_FIELD_UINT32] = sizeof(uint32_t),
+        [GDKD_FIELD_INT64] = sizeof(int64_t),  [GDKD_FIELD_DOUBLE] = sizeof(double),
+        [GDKD_FIELD_POINTER] = sizeof(void *),
+    };
+    return sizes[field->type];
+}
+
+static const gdkd_field *field_at(int32_t structure, int32_t index) {
+    const gdkd_layout *layout = gdkd_layout_of(structure);
+    return layout && index >= 0 && index < layout->field_count ? &layout->fields[index] : NULL;
+}
+
+const char *gdkd_field_name(int32_t structure, int32_t index) {
+    const gdkd_field *field = field_at(structure, index);
+    return field ? field->name : NULL;
+}
+
+int32_t gdkd_field_type(int32_t structure, int32_t index) {
+    const gdkd_field *field = field_at(structure, index);
+    return field ? field->type : -1;
+}
+
+size_t gdkd_field_offset(int32_t structure, int32_t index) {
+    const gdkd_field *field = field_at(structure, index);
+    return field ? field->offset : 0;
+}
+
+int32_t gdkd_field_elements(int32_t structure, int32_t index) {
+    const gdkd_field *field = field_at(structure, index);
+    return field ? (int32_t)(field->size / element_size(field)) : 0;
+}
+
 // --- Names ---------------------------------------------------------------------------------------
 
 // A field's name without the index of an element.
 static size_t name_length(const char *text) { return strcspn(text, "["); }
 
 static const gdkd_field *find_field(int32_t structure, const char *text) {
-    const gdkd_field_list list = gdkd_fields_of(structure);
     const size_t length = name_length(text);
-    for (const gdkd_field *field = list.fields; field < list.fields + list.count; field++)
+    for (int32_t i = 0; field_at(structure, i); i++) {
+        const gdkd_field *field = field_at(structure, i);
         if (strlen(field->name) == length && memcmp(field->name, text, length) == 0) return field;
+    }
     return NULL;
 }
 
@@ -49,8 +85,7 @@ static int32_t element_of(const char *suffix, int32_t elements) {
 // insertions, deletions and substitutions of one character.
 static size_t edit_distance(const char *known, const char *text, size_t length) {
     const size_t n = strlen(known);
-    size_t
-        row[FIELD_NAME_SIZE]; // row[j]: of known's first j characters to those of the text so far
+    size_t row[FIELD_NAME_SIZE]; // row[j]: of known's first j characters to the text so far
     for (size_t j = 0; j <= n; j++) row[j] = j;
     for (size_t i = 1; i <= length; i++) {
         size_t diagonal = row[0];
@@ -67,14 +102,13 @@ static size_t edit_distance(const char *known, const char *text, size_t length) 
 }
 
 const char *gdkd_nearest_field(int32_t structure, const char *field) {
-    const gdkd_field_list list = gdkd_fields_of(structure);
-    const char *nearest = NULL;
+    const char *nearest = NULL, *name;
     size_t least = SIZE_MAX;
-    for (int32_t i = 0; field && i < list.count; i++) {
-        const size_t distance = edit_distance(list.fields[i].name, field, name_length(field));
+    for (int32_t i = 0; field && (name = gdkd_field_name(structure, i)); i++) {
+        const size_t distance = edit_distance(name, field, name_length(field));
         if (distance >= least) continue;
         least = distance;
-        nearest = list.fields[i].name;
+        nearest = name;
     }
     return nearest;
 }
@@ -96,7 +130,7 @@ static gdkd_status locate(int32_t structure, const void *object, const char *tex
     if (!gdkd_layout_known(layout, struct_size)) return GDKD_ERROR_STRUCT_SIZE;
     at->field = find_field(structure, text);
     if (!at->field || at->field->offset + at->field->size > struct_size) return GDKD_ERROR_FIELD;
-    at->size = gdkd_element_size(at->field);
+    at->size = element_size(at->field);
     const int32_t element =
         element_of(text + name_length(text), (int32_t)(at->field->size / at->size));
     at->offset = at->field->offset + at->size * (size_t)element;
@@ -115,13 +149,11 @@ gdkd_status gdkd_set_int(int32_t structure, void *object, const char *field, int
     if (!is_integer(&at)) return GDKD_ERROR_FIELD_TYPE;
     const int32_t narrow = (int32_t)value;
     const uint32_t natural = (uint32_t)value;
-    const bool is_signed = at.field->type == GDKD_FIELD_INT32;
-    const bool fits = at.size == sizeof value || (is_signed ? narrow == value : natural == value);
-    if (!fits || at.field->offset == 0)
-        return GDKD_ERROR_FIELD_VALUE; // struct_size is the library's
-    const void *bytes = at.size == sizeof value ? (const void *)&value
-                        : is_signed             ? (const void *)&narrow
-                                                : (const void *)&natural;
+    const void *bytes = &value;
+    bool fits = at.field->offset != 0; // struct_size is the library's
+    if (at.field->type == GDKD_FIELD_INT32) bytes = &narrow, fits = fits && narrow == value;
+    if (at.field->type == GDKD_FIELD_UINT32) bytes = &natural, fits = fits && natural == value;
+    if (!fits) return GDKD_ERROR_FIELD_VALUE;
     memcpy((char *)object + at.offset, bytes, at.size);
     return GDKD_OK;
 }
@@ -135,17 +167,12 @@ gdkd_status gdkd_get_int(int32_t structure, const void *object, const char *fiel
     int32_t narrow;
     uint32_t natural;
     const char *from = (const char *)object + at.offset;
-    switch (at.field->type) {
-    case GDKD_FIELD_INT32:
-        memcpy(&narrow, from, sizeof narrow);
-        *value = narrow;
-        break;
-    case GDKD_FIELD_UINT32:
-        memcpy(&natural, from, sizeof natural);
-        *value = natural;
-        break;
-    default: memcpy(value, from, sizeof *value);
-    }
+    if (at.field->type == GDKD_FIELD_INT32)
+        memcpy(&narrow, from, sizeof narrow), *value = narrow;
+    else if (at.field->type == GDKD_FIELD_UINT32)
+        memcpy(&natural, from, sizeof natural), *value = natural;
+    else
+        memcpy(value, from, sizeof *value);
     return GDKD_OK;
 }
 

@@ -1,60 +1,60 @@
-// Which instruction set to use: what the processor and the operating system have, lowered by
-// GDKD_ISA.
+// Which instruction set to use: the best that this machine has, or a lower one that GDKD_ISA names.
 #include "kernels/stages.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[] = {"best", "scalar", "avx2", "avx512"};
+typedef struct {
+    const char *name;
+    bool (*available)(void);
+    const kernels *kernels;
+} instruction_set;
 
-const char *gdkd_isa_name(int32_t isa) {
-    return isa >= GDKD_ISA_BEST && isa <= GDKD_ISA_AVX512 ? names[isa] : NULL;
-}
+static bool always(void) { return true; }
 
 #if defined(__x86_64__)
 
 #    include <cpuid.h>
 
-// The register state that the operating system saves: AVX code faults, or loses the upper halves,
-// where XCR0 does not name it, whatever CPUID says.
-static uint64_t saved_state(void) {
-    uint32_t low, high;
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (uint64_t)high << 32 | low;
-}
-
-static int32_t detect(void) {
+// The compiler's own check asks the operating system too whether it saves the registers. It does not
+// know F16C everywhere.
+static bool has_avx2(void) {
     uint32_t a, b, c, d;
-    const uint32_t fma = 1U << 12, popcnt = 1U << 23, osxsave = 1U << 27, avx = 1U << 28,
-                   f16c = 1U << 29;
-    const uint32_t needed = fma | popcnt | osxsave | avx | f16c;
-    if (!__get_cpuid(1, &a, &b, &c, &d)) return GDKD_ISA_SCALAR;
-    if ((c & needed) != needed) return GDKD_ISA_SCALAR;
-    const uint64_t state = saved_state(), ymm = 0x6,
-                   zmm = 0xE6; // XMM, YMM; opmask and both parts of ZMM
-    if ((state & ymm) != ymm || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return GDKD_ISA_SCALAR;
-    const uint32_t avx2 = 1U << 5, f = 1U << 16, dq = 1U << 17, bw = 1U << 30, vl = 1U << 31;
-    if (!(b & avx2)) return GDKD_ISA_SCALAR;
-    bool avx512 = (b & (f | dq | bw | vl)) == (f | dq | bw | vl) && (state & zmm) == zmm;
-    return avx512 ? GDKD_ISA_AVX512 : GDKD_ISA_AVX2;
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("popcnt") && __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
 }
 
-static const kernels *const tables[] = {NULL, &gdkd_kernels_scalar, &gdkd_kernels_avx2,
-                                        &gdkd_kernels_avx512};
+static bool has_avx512(void) {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+}
 
+#    define X86(available, kernels) available, kernels
 #else
-
-static int32_t detect(void) { return GDKD_ISA_SCALAR; }
-static const kernels *const tables[] = {NULL, &gdkd_kernels_scalar};
-
+#    define X86(available, kernels) NULL, NULL
 #endif
 
+// Of one architecture, a later set has all that an earlier one has; another architecture's are
+// empty.
+static const instruction_set sets[] = {
+    [GDKD_ISA_BEST] = {"best", NULL, NULL},
+    [GDKD_ISA_SCALAR] = {"scalar", always, &gdkd_kernels_scalar},
+    [GDKD_ISA_AVX2] = {"avx2", X86(has_avx2, &gdkd_kernels_avx2)},
+    [GDKD_ISA_AVX512] = {"avx512", X86(has_avx512, &gdkd_kernels_avx512)},
+};
+enum { SETS = sizeof sets / sizeof *sets };
+
+const char *gdkd_isa_name(int32_t isa) { return isa >= 0 && isa < SETS ? sets[isa].name : NULL; }
+
 static int32_t choose(void) {
-    int32_t best = detect();
     const char *wish = getenv("GDKD_ISA");
-    for (int32_t isa = GDKD_ISA_SCALAR; wish && isa < best; isa++)
-        if (strcmp(wish, names[isa]) == 0) return isa;
+    int32_t best = GDKD_ISA_SCALAR;
+    for (int32_t isa = 0; isa < SETS; isa++) {
+        if (!sets[isa].available || !sets[isa].available()) continue;
+        best = isa;
+        if (wish && strcmp(wish, sets[isa].name) == 0) break;
+    }
     return best;
 }
 
@@ -70,6 +70,6 @@ int32_t gdkd_isa(void) {
 }
 
 const kernels *gdkd_kernels(int32_t isa) {
-    int32_t best = gdkd_isa();
-    return tables[isa == GDKD_ISA_BEST || isa > best ? best : isa];
+    const int32_t best = gdkd_isa();
+    return sets[isa < best && sets[isa].kernels ? isa : best].kernels;
 }

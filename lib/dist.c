@@ -12,6 +12,7 @@
 
 #include <omp.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const double cosine_epsilon = 1e-8; // ZaberKo/GDKD's cosine_similarity
 
@@ -42,6 +43,7 @@ typedef struct {
     gdkd_result *result;
     int64_t rows, rows_used, student_stride, teacher_stride, grad_stride;
     int threads;
+    double factor; // T^2 or 1
     row_moments *row;
     class_moments *class_;
     double *line; // two rows per thread
@@ -51,16 +53,20 @@ static bool used(const dist *d, int64_t row) {
     return !d->batch->target || gdkd_target_of(d->batch, row) != d->config->ignore_index;
 }
 
-// Classes [from, from + count) of a row of logits.
-static void load(const dist *d, int64_t row, bool student, int64_t from, int64_t count,
-                 double *out) {
+// A row of the caller's logits or gradient, from a class on.
+static gdkd_strided row_at(const dist *d, const void *data, int32_t dtype, int64_t stride,
+                           int64_t row, int64_t from) {
+    const int64_t inner = d->batch->inner, at = row / inner * stride + row % inner + from * inner;
+    return (gdkd_strided){(char *)data + (size_t)at * gdkd_dtype_size(dtype), dtype, inner};
+}
+
+// Classes [from, from + count) of both models.
+static void load(const dist *d, int64_t row, int64_t from, int64_t count, double *y, double *z) {
     const gdkd_batch *b = d->batch;
-    const int32_t dtype = student ? b->student_dtype : b->teacher_dtype;
-    const int64_t stride = student ? d->student_stride : d->teacher_stride;
-    const int64_t at = row / b->inner * stride + row % b->inner + from * b->inner;
-    char *data = (char *)(student ? b->student : b->teacher);
-    const gdkd_strided in = {data + (size_t)at * gdkd_dtype_size(dtype), dtype, b->inner};
-    gdkd_gather_f64(&in, count, out);
+    const gdkd_strided s = row_at(d, b->student, b->student_dtype, d->student_stride, row, from);
+    const gdkd_strided t = row_at(d, b->teacher, b->teacher_dtype, d->teacher_stride, row, from);
+    gdkd_gather_f64(&s, count, y);
+    gdkd_gather_f64(&t, count, z);
 }
 
 static normaliser normaliser_of(const double *x, int64_t n, double t) {
@@ -70,8 +76,12 @@ static normaliser normaliser_of(const double *x, int64_t n, double t) {
     return (normaliser){top, log(sum)};
 }
 
-static void to_softmax(double *x, int64_t n, double t, const normaliser *by) {
-    for (int64_t i = 0; i < n; i++) x[i] = exp((x[i] - by->top) / t - by->log_sum);
+static void to_softmax(const dist *d, const row_moments *m, int64_t n, double *y, double *z) {
+    const double t = d->config->temperature;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = exp((y[i] - m->s.top) / t - m->s.log_sum);
+        z[i] = exp((z[i] - m->t.top) / t - m->t.log_sum);
+    }
 }
 
 static void add_products(products *m, double y, double z) {
@@ -88,11 +98,9 @@ static void measure_row(const dist *d, int64_t row, double *y, double *z) {
     const int64_t n = d->batch->classes;
     const double t = d->config->temperature, mean = 1 / (double)n;
     row_moments *m = &d->row[row];
-    load(d, row, true, 0, n, y);
-    load(d, row, false, 0, n, z);
+    load(d, row, 0, n, y, z);
     *m = (row_moments){.s = normaliser_of(y, n, t), .t = normaliser_of(z, n, t)};
-    to_softmax(y, n, t, &m->s);
-    to_softmax(z, n, t, &m->t);
+    to_softmax(d, m, n, y, z);
     for (int64_t i = 0; i < n; i++) add_products(&m->of, y[i] - mean, z[i] - mean);
 }
 
@@ -100,15 +108,12 @@ enum { CLASS_RANGE = 256 }; // classes that a thread follows through all rows at
 
 static void measure_classes(const dist *d, int64_t from, int64_t count) {
     double y[CLASS_RANGE], z[CLASS_RANGE];
-    const double t = d->config->temperature;
     for (int64_t i = 0; i < count; i++) d->class_[from + i] = (class_moments){0};
     for (int pass = 0; pass < 2; pass++) { // means, then deviations from them
         for (int64_t row = 0; row < d->rows; row++) {
             if (!used(d, row)) continue;
-            load(d, row, true, from, count, y);
-            load(d, row, false, from, count, z);
-            to_softmax(y, count, t, &d->row[row].s);
-            to_softmax(z, count, t, &d->row[row].t);
+            load(d, row, from, count, y, z);
+            to_softmax(d, &d->row[row], count, y, z);
             for (int64_t i = 0; i < count; i++) {
                 class_moments *m = &d->class_[from + i];
                 if (pass == 0) {
@@ -129,25 +134,20 @@ static double slope(const products *m, double y, double z) {
 }
 
 // Elements that were written and are not finite.
-static int64_t gradient_row(const dist *d, int64_t row, double factor, double *y, double *z) {
+static int64_t gradient_row(const dist *d, int64_t row, double *y, double *z) {
     const gdkd_batch *b = d->batch;
     const int64_t n = b->classes;
     const double t = d->config->temperature, mean = 1 / (double)n;
-    const double inter = -d->config->beta * factor / (double)d->rows_used,
-                 intra = -d->config->gamma * factor / (double)n;
-    const int64_t at = row / b->inner * d->grad_stride + row % b->inner;
-    const size_t size = gdkd_dtype_size(b->student_dtype);
-    const gdkd_strided out = {(char *)d->result->grad + (size_t)at * size, b->student_dtype,
-                              b->inner};
+    const double inter = -d->config->beta * d->factor / (double)d->rows_used,
+                 intra = -d->config->gamma * d->factor / (double)n;
+    const gdkd_strided out = row_at(d, d->result->grad, b->student_dtype, d->grad_stride, row, 0);
     if (!used(d, row)) {
         for (int64_t i = 0; i < n; i++) y[i] = 0;
         if (!d->result->accumulate) gdkd_scatter_f64(y, n, false, &out);
         return 0;
     }
-    load(d, row, true, 0, n, y);
-    load(d, row, false, 0, n, z);
-    to_softmax(y, n, t, &d->row[row].s);
-    to_softmax(z, n, t, &d->row[row].t);
+    load(d, row, 0, n, y, z);
+    to_softmax(d, &d->row[row], n, y, z);
     double dot = 0;
     for (int64_t i = 0; i < n; i++) {
         const class_moments *c = &d->class_[i];
@@ -161,37 +161,35 @@ static int64_t gradient_row(const dist *d, int64_t row, double factor, double *y
 }
 
 // Calls work on each thread; one alone without a team, whose making may allocate.
-typedef void share(const dist *d, int thread, int team, double factor);
+typedef void share(const dist *d, int thread, int team);
 
-static void on_threads(const dist *d, share *work, double factor) {
+static void on_threads(const dist *d, share *work) {
     if (d->threads == 1) {
-        work(d, 0, 1, factor);
+        work(d, 0, 1);
     } else {
 #pragma omp parallel num_threads(d->threads)
-        work(d, omp_get_thread_num(), omp_get_num_threads(), factor);
+        work(d, omp_get_thread_num(), omp_get_num_threads());
     }
 }
 
-static void measure_rows(const dist *d, int thread, int team, double factor) {
-    (void)factor;
+static void measure_rows(const dist *d, int thread, int team) {
     double *y = d->line + 2 * d->batch->classes * thread;
     for (int64_t row = thread; row < d->rows; row += team)
         if (used(d, row)) measure_row(d, row, y, y + d->batch->classes);
 }
 
-static void measure_ranges(const dist *d, int thread, int team, double factor) {
-    (void)factor;
+static void measure_ranges(const dist *d, int thread, int team) {
     const int64_t n = d->batch->classes;
     for (int64_t from = (int64_t)thread * CLASS_RANGE; from < n;
          from += (int64_t)team * CLASS_RANGE)
         measure_classes(d, from, n - from < CLASS_RANGE ? n - from : CLASS_RANGE);
 }
 
-static void write_rows(const dist *d, int thread, int team, double factor) {
+static void write_rows(const dist *d, int thread, int team) {
     double *y = d->line + 2 * d->batch->classes * thread;
     int64_t nonfinite = 0;
     for (int64_t row = thread; row < d->rows; row += team)
-        nonfinite += gradient_row(d, row, factor, y, y + d->batch->classes);
+        nonfinite += gradient_row(d, row, y, y + d->batch->classes);
 #pragma omp atomic
     d->result->grad_nonfinite += nonfinite;
 }
@@ -199,33 +197,31 @@ static void write_rows(const dist *d, int thread, int team, double factor) {
 static void run(const dist *d) {
     gdkd_result *r = d->result;
     const gdkd_dist_config *c = d->config;
-    const double factor = c->temperature_squared ? c->temperature * c->temperature : 1;
     double rows = 0, classes = 0;
+    // Terms that DIST does not have stay 0.
+    const size_t reports = offsetof(gdkd_result, total);
+    memset((char *)r + reports, 0, sizeof *r - reports);
     if (d->rows_used > 0) {
-        on_threads(d, measure_rows, factor);
-        on_threads(d, measure_ranges, factor);
+        on_threads(d, measure_rows);
+        on_threads(d, measure_ranges);
     }
     for (int64_t row = 0; row < d->rows; row++)
         if (used(d, row)) rows += correlation(&d->row[row].of);
     for (int64_t i = 0; i < d->batch->classes && d->rows_used > 0; i++)
         classes += correlation(&d->class_[i].of);
-    const double n = (double)d->batch->classes;
-    r->dist_inter = d->rows_used > 0 ? factor * (1 - rows / (double)d->rows_used) : 0;
-    r->dist_intra = d->rows_used > 0 ? factor * (1 - classes / n) : 0;
+    if (d->rows_used > 0) {
+        r->dist_inter = d->factor * (1 - rows / (double)d->rows_used);
+        r->dist_intra = d->factor * (1 - classes / (double)d->batch->classes);
+    }
     r->total = r->kd = c->beta * r->dist_inter + c->gamma * r->dist_intra;
-    r->ce = r->high = r->grad_norm_ce = r->grad_norm_high = 0; // terms that DIST does not have
-    for (int g = 0; g < GDKD_MAX_GROUPS; g++)
-        r->low[g] = r->student_mass[g] = r->teacher_mass[g] = r->grad_norm_low[g] = 0;
     r->divisor = 1;
     r->rows_used = d->rows_used;
-    r->rows_nonfinite = 0;
-    r->first_nonfinite = -1;
-    r->grad_nonfinite = 0;
+    r->first_nonfinite = r->error_row = -1;
     for (int64_t row = 0; row < d->rows; row++) {
         if (!used(d, row) || is_finite(correlation(&d->row[row].of))) continue;
         if (r->rows_nonfinite++ == 0) r->first_nonfinite = row;
     }
-    if (r->grad) on_threads(d, write_rows, factor);
+    if (r->grad) on_threads(d, write_rows);
 }
 
 // --- The calls -----------------------------------------------------------------------------------
@@ -250,7 +246,8 @@ static gdkd_status resolve(const gdkd_dist_config *config, const gdkd_batch *bat
                 .student_stride = p.student_stride,
                 .teacher_stride = p.teacher_stride,
                 .grad_stride = p.grad_stride,
-                .threads = p.room_threads};
+                .threads = p.room_threads,
+                .factor = p.c.factor};
     if (!result) return GDKD_OK;
     status = gdkd_plan_rows(&p);
     d->rows_used = p.rows_used;
@@ -285,13 +282,11 @@ static gdkd_status dist_of_today(const gdkd_dist_config *config, const gdkd_batc
     if (status != GDKD_OK) return status;
     const size_t bytes = workspace_bytes_of(&d);
     if (workspace && workspace_bytes < bytes) return GDKD_ERROR_WORKSPACE;
-    void *own = workspace ? NULL : calloc(bytes, 1);
+    void *own = workspace ? NULL : malloc(bytes);
     if (!workspace && !own) return GDKD_ERROR_MEMORY;
-
-    const uintptr_t start = (uintptr_t)(workspace ? workspace : own),
-                    misfit = start % sizeof(double);
-    d.row = (row_moments *)(void *)((char *)(workspace ? workspace : own) +
-                                    (misfit ? sizeof(double) - misfit : 0));
+    char *start = workspace ? workspace : own;
+    start += -(uintptr_t)start % sizeof(double);
+    d.row = (row_moments *)(void *)start;
     d.class_ = (class_moments *)(void *)(d.row + d.rows);
     d.line = (double *)(d.class_ + batch->classes);
     run(&d);

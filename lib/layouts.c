@@ -37,14 +37,80 @@ static const gdkd_dist_config initial_dist_config = {
     .ignore_index = -100,
 };
 
+// --- Fields --------------------------------------------------------------------------------------
+
+// Name, type, place and number of elements come from gdkd.h by the compiler, so that they cannot
+// differ from it.
+// Of a pointer to the field: a type that is missing here does not compile.
+#define TYPE_OF(address)                                                                           \
+    _Generic((address),                                                                            \
+        int32_t *: GDKD_FIELD_INT32,                                                               \
+        uint32_t *: GDKD_FIELD_UINT32,                                                             \
+        int64_t *: GDKD_FIELD_INT64,                                                               \
+        double *: GDKD_FIELD_DOUBLE,                                                               \
+        double(*)[GDKD_MAX_GROUPS]: GDKD_FIELD_DOUBLE,                                             \
+        void **: GDKD_FIELD_POINTER,                                                               \
+        double **: GDKD_FIELD_POINTER,                                                             \
+        const void **: GDKD_FIELD_POINTER,                                                         \
+        const double **: GDKD_FIELD_POINTER,                                                       \
+        const int64_t **: GDKD_FIELD_POINTER,                                                      \
+        const uint8_t **: GDKD_FIELD_POINTER)
+#define FIELD(structure, field)                                                                    \
+    {                                                                                              \
+        .name = #field, .type = TYPE_OF(&((structure *)NULL)->field),                              \
+        .offset = offsetof(structure, field), .size = sizeof((structure *)NULL)->field             \
+    }
+
+// One line for each, were they formatted.
+// clang-format off
+#define OF(field) FIELD(gdkd_config, field)
+static const gdkd_field config_fields[] = {
+    OF(struct_size), OF(partition), OF(k_rule), OF(divergence), OF(standardize), OF(reduction),
+    OF(k), OF(k_max), OF(k_ratio), OF(k_mass), OF(temperature), OF(teacher_temperature),
+    OF(temperature_squared), OF(mass_scaled_groups), OF(low_weight_groups), OF(low_weight_index),
+    OF(w_high), OF(w_low), OF(kd_weight), OF(ce_weight), OF(label_smoothing), OF(ignore_index),
+    OF(target_from_teacher), OF(num_threads), OF(isa), OF(divisor),
+};
+#undef OF
+
+#define OF(field) FIELD(gdkd_batch, field)
+static const gdkd_field batch_fields[] = {
+    OF(struct_size), OF(student_dtype), OF(teacher_dtype), OF(target_dtype), OF(outer), OF(classes),
+    OF(inner), OF(student), OF(teacher), OF(student_stride), OF(teacher_stride), OF(target),
+    OF(k_table), OF(groups), OF(groups_stride), OF(low_weight), OF(row_weight),
+};
+#undef OF
+
+#define OF(field) FIELD(gdkd_result, field)
+static const gdkd_field result_fields[] = {
+    OF(struct_size), OF(accumulate), OF(want_norms), OF(grad), OF(grad_stride), OF(grad_scale),
+    OF(row_loss), OF(total), OF(ce), OF(kd), OF(high), OF(low), OF(student_mass), OF(teacher_mass),
+    OF(dist_inter), OF(dist_intra), OF(grad_norm_ce), OF(grad_norm_high), OF(grad_norm_low),
+    OF(divisor), OF(rows_used), OF(rows_nonfinite), OF(first_nonfinite), OF(error_row),
+    OF(grad_nonfinite),
+};
+#undef OF
+
+#define OF(field) FIELD(gdkd_dist_config, field)
+static const gdkd_field dist_config_fields[] = {
+    OF(struct_size), OF(temperature_squared), OF(temperature), OF(beta), OF(gamma),
+    OF(ignore_index), OF(num_threads),
+};
+#undef OF
+// clang-format on
+
+// --- Layouts -------------------------------------------------------------------------------------
+
 static const size_t none[] = {0};
 static const size_t earlier_results[] = {offsetof(gdkd_result, grad_nonfinite), 0}; // 0.1
 
+#define LAYOUT(initial, earlier, fields)                                                           \
+    { &(initial), sizeof(initial), earlier, fields, (int32_t)(sizeof(fields) / sizeof *(fields)) }
 static const gdkd_layout layouts[] = {
-    [GDKD_STRUCT_CONFIG] = {&gdkd_initial_config, sizeof(gdkd_config), none},
-    [GDKD_STRUCT_BATCH] = {&initial_batch, sizeof(gdkd_batch), none},
-    [GDKD_STRUCT_RESULT] = {&initial_result, sizeof(gdkd_result), earlier_results},
-    [GDKD_STRUCT_DIST_CONFIG] = {&initial_dist_config, sizeof(gdkd_dist_config), none},
+    [GDKD_STRUCT_CONFIG] = LAYOUT(gdkd_initial_config, none, config_fields),
+    [GDKD_STRUCT_BATCH] = LAYOUT(initial_batch, none, batch_fields),
+    [GDKD_STRUCT_RESULT] = LAYOUT(initial_result, earlier_results, result_fields),
+    [GDKD_STRUCT_DIST_CONFIG] = LAYOUT(initial_dist_config, none, dist_config_fields),
 };
 
 const gdkd_layout *gdkd_layout_of(int32_t structure) {

@@ -9,10 +9,20 @@
 
 extern const gdkd_config gdkd_initial_config;
 
+enum { FIELD_NAME_SIZE = 32 };
+
+typedef struct {
+    char name[FIELD_NAME_SIZE];
+    int32_t type; // GDKD_FIELD_*
+    size_t offset, size;
+} gdkd_field;
+
 typedef struct {
     const void *initial;   // as the _init function leaves it; its struct_size is today's
     size_t size;           // today's
     const size_t *earlier; // sizes of earlier versions that differ, up to a 0
+    const gdkd_field *fields;
+    int32_t field_count;
 } gdkd_layout;
 
 // NULL where `structure` is no GDKD_STRUCT_*.

@@ -10,7 +10,7 @@
 // --- One block -----------------------------------------------------------------------------------
 
 static void sums_in_float(const plan *p, block *b, const scratch *x, int64_t first) {
-    const kernels *k = p->kernels;
+    const double_stages *k = p->kernels->in_double;
     gdkd_place_block(p, b, x, first);
     p->stages->sums(&p->c, b, x);
     if (b->picks) k->combine(&p->c, b);
@@ -23,15 +23,16 @@ static void sums_in_float(const plan *p, block *b, const scratch *x, int64_t fir
 }
 
 static void block_sums(const plan *p, block *b, const scratch *x, int64_t first) {
+    const double_stages *k = p->kernels->in_double;
     for (int g = 0; g < p->c.groups; g++) memset(b->low.divergence[g].found, 0, sizeof(lanes));
     if (float_rows(b)) sums_in_float(p, b, x, first);
     for (uint32_t open = b->in[NEEDS_DOUBLE]; open; open &= open - 1) {
         const int lane = __builtin_ctz(open);
         if (b->picks) b->picks->number[lane] = b->picks->count[lane] = 0;
         gdkd_load_double(p, x, first + lane);
-        p->kernels->double_sums(&p->c, b, lane, x);
+        k->sums(&p->c, b, lane, x);
     }
-    if (b->in[NEEDS_DOUBLE] | b->in[NEEDS_REFINE]) p->kernels->finish_again(&p->c, b);
+    if (b->in[NEEDS_DOUBLE] | b->in[NEEDS_REFINE]) k->finish_again(&p->c, b);
 }
 
 // Rows in double come first: a row of theirs is read for the last time, before anything is written over it.
@@ -39,7 +40,7 @@ static void block_gradient(const plan *p, block *b, const scratch *x, int64_t fi
     for (uint32_t open = b->in[NEEDS_DOUBLE]; open; open &= open - 1) {
         const int lane = __builtin_ctz(open);
         gdkd_load_double(p, x, first + lane);
-        p->kernels->double_gradient(&p->c, b, lane, x);
+        p->kernels->in_double->gradient(&p->c, b, lane, x);
         if (p->result->grad) gdkd_store_double(p, x, first + lane, &sum->grad_nonfinite);
     }
     if (!p->result->grad) return;

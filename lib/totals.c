@@ -6,27 +6,18 @@ static void count_nonfinite(const block *b, int lane, int64_t row, totals *sum) 
     sum->nonfinite++;
 }
 
-static void add_row(const plan *p, const block *b, int lane, int64_t row, totals *sum) {
-    const criterion *c = &p->c;
-    const double w = p->batch->row_weight ? p->batch->row_weight[row] : 1;
-    sum->total += w * b->terms.loss[lane];
-    count_nonfinite(b, lane, row, sum);
-    if (c->ce) sum->ce += w * b->terms.ce[lane];
-    if (!c->kd) return;
-    sum->kd += w * b->terms.kd[lane];
-    sum->high += w * b->terms.high[lane];
-    for (int g = 0; g < c->groups; g++) {
-        sum->low[g] += w * b->terms.low[g][lane];
-        sum->student_mass[g] += w * b->terms.student_mass[g][lane];
-        sum->teacher_mass[g] += w * b->terms.teacher_mass[g][lane];
-    }
-}
+// What is added: the weighted term of one row, or all rows' of a block that weigh 1.
+typedef struct {
+    int lane, rows;
+    double weight;
+} part;
 
-// The same for all rows of a block that weigh the same. Of a whole block, halves are added.
-static double sum_of(const lanes value, int rows) {
+// Of a whole block, halves are added.
+static inline double sum_of(part x, const lanes value) {
     double sum = 0, half[BLOCK_ROWS / 2];
-    if (rows < BLOCK_ROWS) {
-        for (int l = 0; l < rows; l++) sum += value[l];
+    if (x.rows == 1) return x.weight * value[x.lane];
+    if (x.rows < BLOCK_ROWS) {
+        for (int l = 0; l < x.rows; l++) sum += value[l];
         return sum;
     }
     for (int l = 0; l < BLOCK_ROWS / 2; l++) half[l] = value[l] + value[l + BLOCK_ROWS / 2];
@@ -34,20 +25,16 @@ static double sum_of(const lanes value, int rows) {
     return (half[0] + half[2]) + (half[1] + half[3]);
 }
 
-static void add_whole_block(const plan *p, const block *b, int64_t first, totals *sum) {
-    const criterion *c = &p->c;
-    const double total = sum_of(b->terms.loss, b->rows);
-    sum->total += total;
-    for (int l = 0; !(total - total == 0) && l < b->rows; l++)
-        count_nonfinite(b, l, first + l, sum);
-    if (c->ce) sum->ce += sum_of(b->terms.ce, b->rows);
+static void add_terms(const criterion *c, const row_terms *of, part x, totals *sum) {
+    sum->total += sum_of(x, of->loss);
+    if (c->ce) sum->ce += sum_of(x, of->ce);
     if (!c->kd) return;
-    sum->kd += sum_of(b->terms.kd, b->rows);
-    sum->high += sum_of(b->terms.high, b->rows);
+    sum->kd += sum_of(x, of->kd);
+    sum->high += sum_of(x, of->high);
     for (int g = 0; g < c->groups; g++) {
-        sum->low[g] += sum_of(b->terms.low[g], b->rows);
-        sum->student_mass[g] += sum_of(b->terms.student_mass[g], b->rows);
-        sum->teacher_mass[g] += sum_of(b->terms.teacher_mass[g], b->rows);
+        sum->low[g] += sum_of(x, of->low[g]);
+        sum->student_mass[g] += sum_of(x, of->student_mass[g]);
+        sum->teacher_mass[g] += sum_of(x, of->teacher_mass[g]);
     }
 }
 
@@ -59,12 +46,16 @@ static void add_norms(const criterion *c, const block *b, int lane, totals *sum)
 }
 
 void gdkd_add_terms(const plan *p, const block *b, int64_t first, totals *sum) {
-    if (!p->batch->row_weight && used_rows(b) == (1U << b->rows) - 1U) {
-        add_whole_block(p, b, first, sum);
-        return;
+    const double *weight = p->batch->row_weight;
+    const bool alike = !weight && used_rows(b) == (1U << b->rows) - 1U;
+    if (alike) add_terms(&p->c, &b->terms, (part){0, b->rows, 1}, sum);
+    if (alike && sum->total - sum->total == 0) return; // all are finite
+    for (uint32_t used = used_rows(b); used; used &= used - 1) {
+        const int l = __builtin_ctz(used);
+        const part one = {l, 1, weight ? weight[first + l] : 1};
+        if (!alike) add_terms(&p->c, &b->terms, one, sum);
+        count_nonfinite(b, l, first + l, sum);
     }
-    for (int l = 0; l < b->rows; l++)
-        if (!has_row(b->in[UNUSED], l)) add_row(p, b, l, first + l, sum);
 }
 
 void gdkd_add_norms(const plan *p, const block *b, totals *sum) {
@@ -72,19 +63,9 @@ void gdkd_add_norms(const plan *p, const block *b, totals *sum) {
         if (!has_row(b->in[UNUSED], l)) add_norms(&p->c, b, l, sum);
 }
 
-void gdkd_add_totals(const totals *from, totals *to) {
-    to->total += from->total;
-    to->ce += from->ce;
-    to->kd += from->kd;
-    to->high += from->high;
-    to->norm2_ce += from->norm2_ce;
-    to->norm2_high += from->norm2_high;
-    for (int g = 0; g < MAX_GROUPS; g++) {
-        to->low[g] += from->low[g];
-        to->student_mass[g] += from->student_mass[g];
-        to->teacher_mass[g] += from->teacher_mass[g];
-        to->norm2_low[g] += from->norm2_low[g];
-    }
+void gdkd_add_totals(const totals *restrict from, totals *restrict to) {
+    for (int i = 0; i < 6; i++) to->of_rows[i] += from->of_rows[i];
+    for (int i = 0; i < 4 * MAX_GROUPS; i++) to->of_groups[i] += from->of_groups[i];
     if (to->nonfinite == 0 && from->nonfinite > 0) to->first_nonfinite = from->first_nonfinite;
     to->nonfinite += from->nonfinite;
     to->grad_nonfinite += from->grad_nonfinite;

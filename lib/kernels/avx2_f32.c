@@ -1,5 +1,6 @@
 // The float kernels: AVX2 with FMA.
-#include "simd/f32_avx2.h"
+#define REAL_IS_FLOAT
+#include "simd/avx2.h"
 
 #define ISA(name) name##_avx2
 

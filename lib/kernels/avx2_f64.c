@@ -1,5 +1,6 @@
 // The double kernels: AVX2 with FMA.
-#include "simd/f64_avx2.h"
+#define REAL_IS_DOUBLE
+#include "simd/avx2.h"
 
 #define ISA(name) name##_avx2
 

@@ -1,5 +1,6 @@
 // The float kernels: AVX-512.
-#include "simd/f32_avx512.h"
+#define REAL_IS_FLOAT
+#include "simd/avx512.h"
 
 #define ISA(name) name##_avx512
 

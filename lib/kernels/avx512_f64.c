@@ -1,5 +1,6 @@
 // The double kernels: AVX-512.
-#include "simd/f64_avx512.h"
+#define REAL_IS_DOUBLE
+#include "simd/avx512.h"
 
 #define ISA(name) name##_avx512
 

@@ -77,17 +77,10 @@ GRADIENT(gradient_two_across_full, ACROSS, TWO, FULL)
 GRADIENT(gradient_each_across, ACROSS, EACH, FULL)
 GRADIENT(gradient_many_across, ACROSS, MANY, FULL)
 
-#    ifdef SMALL_CODE // an operation is many instructions: what FULL asks at every step is nothing beside them
-#        define sums_one            sums_one_full
-#        define sums_holes          sums_holes_full
-#        define sums_two            sums_two_full
-#        define sums_one_across     sums_one_across_full
-#        define sums_two_across     sums_two_across_full
-#        define gradient_one        gradient_one_full
-#        define gradient_two        gradient_two_full
-#        define gradient_one_across gradient_one_across_full
-#        define gradient_two_across gradient_two_across_full
+#    ifdef SMALL_CODE // what FULL asks at every step is nothing beside the operations
+#        define PLAIN_OF(name) name##_full
 #    else
+#        define PLAIN_OF(name) name
 SUMS(sums_one, ALONG, ONE, PLAIN)
 SUMS(sums_holes, ALONG, HOLES, PLAIN)
 SUMS(sums_two, ALONG, TWO, PLAIN)
@@ -98,36 +91,33 @@ GRADIENT(gradient_two, ALONG, TWO, PLAIN)
 GRADIENT(gradient_one_across, ACROSS, ONE, PLAIN)
 GRADIENT(gradient_two_across, ACROSS, TWO, PLAIN)
 #    endif
+#    define BOTH(name)                                                                             \
+        { PLAIN_OF(name), name##_full }
+#    define EITHER(name)                                                                           \
+        { name, name }
 
+// By shape, kind (ONE, HOLES, TWO, EACH, MANY) and task.
 static const references_stage references_stages[SHAPES][KINDS] = {
-    {references_one, NULL, references_two, NULL, NULL},
+    {references_one, NULL, references_two},
     {references_one_across, NULL, references_two_across, references_each_across,
      references_many_across}};
 static const sums_stage sums_stages[SHAPES][KINDS][TASKS] = {
-    {{sums_one, sums_one_full},
-     {sums_holes, sums_holes_full},
-     {sums_two, sums_two_full},
+    {BOTH(sums_one), BOTH(sums_holes), BOTH(sums_two)},
+    {BOTH(sums_one_across),
      {NULL},
-     {NULL}},
-    {{sums_one_across, sums_one_across_full},
-     {NULL},
-     {sums_two_across, sums_two_across_full},
-     {sums_each_across, sums_each_across},
-     {sums_many_across, sums_many_across}}};
+     BOTH(sums_two_across),
+     EITHER(sums_each_across),
+     EITHER(sums_many_across)}};
 static const refine_stage refine_stages[SHAPES][KINDS] = {
-    {refine_one, refine_one, refine_two, NULL, NULL},
+    {refine_one, refine_one, refine_two},
     {refine_one_across, NULL, refine_two_across, refine_each_across, refine_many_across}};
 static const gradient_stage gradient_stages[SHAPES][KINDS][TASKS] = {
-    {{gradient_one, gradient_one_full},
-     {gradient_one, gradient_one_full},
-     {gradient_two, gradient_two_full},
+    {BOTH(gradient_one), BOTH(gradient_one), BOTH(gradient_two)},
+    {BOTH(gradient_one_across),
      {NULL},
-     {NULL}},
-    {{gradient_one_across, gradient_one_across_full},
-     {NULL},
-     {gradient_two_across, gradient_two_across_full},
-     {gradient_each_across, gradient_each_across},
-     {gradient_many_across, gradient_many_across}}};
+     BOTH(gradient_two_across),
+     EITHER(gradient_each_across),
+     EITHER(gradient_many_across)}};
 #endif
 
 #undef REFERENCES

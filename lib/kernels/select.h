@@ -181,43 +181,20 @@ static inline void collect(const real *t, int32_t n, bracket r, int32_t sign, ca
     }
 }
 
-static inline void sort_small(candidates *x) {
-    for (int32_t i = 1; i < x->count; i++) {
-        real value = x->value[i];
-        int32_t index = x->index[i], j = i;
-        for (; j > 0 && better(value, index, x->value[j - 1], x->index[j - 1]); j--) {
-            x->value[j] = x->value[j - 1];
-            x->index[j] = x->index[j - 1];
-        }
-        x->value[j] = value;
-        x->index[j] = index;
-    }
-}
-
-// Moves the element of rank k (from 0) to its place, better ones before it, the rest behind.
+// Moves the element of rank k (from 0) to its place, better ones before it, the rest behind (C. A. R.
+// Hoare, Algorithm 65: FIND, 1961).
 static inline void quickselect(candidates *x, int32_t k) {
-    int32_t from = 0, to = x->count - 1;
-    while (from < to) {
-        int32_t middle = from + (to - from) / 2;
-        if (better(x->value[middle], x->index[middle], x->value[from], x->index[from]))
-            exchange(x, middle, from);
-        if (better(x->value[to], x->index[to], x->value[from], x->index[from]))
-            exchange(x, to, from);
-        if (better(x->value[to], x->index[to], x->value[middle], x->index[middle]))
-            exchange(x, to, middle);
-        real pivot = x->value[middle];
-        int32_t pivot_index = x->index[middle], i = from, j = to;
+    for (int32_t from = 0, to = x->count - 1; from < to;) {
+        const real pivot = x->value[k];
+        const int32_t pivot_index = x->index[k];
+        int32_t i = from, j = to;
         while (i <= j) {
             while (better(x->value[i], x->index[i], pivot, pivot_index)) i++;
             while (better(pivot, pivot_index, x->value[j], x->index[j])) j--;
             if (i <= j) exchange(x, i++, j--);
         }
-        if (k <= j)
-            to = j;
-        else if (k >= i)
-            from = i;
-        else
-            return;
+        if (j < k) from = i;
+        if (i > k) to = j;
     }
 }
 
@@ -244,10 +221,7 @@ static inline selection select_class(const real *t, int32_t n, int64_t k, int32_
 
     const int64_t place = k - r.reach_hi - 1; // of the k-th among the candidates, from 0
     const int32_t rank = place < x.count ? (int32_t)place : x.count - 1;
-    if (x.count <= SELECT_SMALL)
-        sort_small(&x);
-    else
-        quickselect(&x, rank);
+    quickselect(&x, rank);
     return (selection){sign > 0 ? x.value[rank] : -x.value[rank],
                        equal_behind(&x, rank) ? x.index[rank] : n - 1};
 }

@@ -16,10 +16,14 @@
 typedef float real;
 typedef int32_t word; // of the same size
 enum { LANES = 16, EXPONENT_BIT = 23 };
+#    define FMA       fmaf
+#    define LANE_BITS 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768
 #else
 typedef double real;
 typedef int64_t word;
 enum { LANES = 8, EXPONENT_BIT = 52 };
+#    define FMA       fma
+#    define LANE_BITS 1, 2, 4, 8, 16, 32, 64, 128
 #endif
 
 typedef real real_lanes __attribute__((vector_size(LANES * sizeof(real))));
@@ -37,8 +41,8 @@ typedef struct {
 } mask; // every lane all ones or all zeros
 
 #define OP static inline __attribute__((always_inline))
-// For what becomes hundreds of instructions here: called, with vectors by pointer, since gcc leaves what it pushes for arguments by
-// value on the stack until the caller returns.
+// For what becomes hundreds of instructions here: called, with vectors by pointer, since gcc leaves
+// what it pushes for arguments by value on the stack until the caller returns.
 #define LARGE_OP static __attribute__((noinline, unused))
 #define SMALL_CODE
 
@@ -78,18 +82,15 @@ OP vec v_min(vec a, vec b) { return v_select(v_lt(a, b), a, b); }
 OP vec v_shift_to_exponent(vec a) { return (vec){(real_lanes)((word_lanes)a.v << EXPONENT_BIT)}; }
 
 // a * b + c rounded once, as the hardware's fused multiply-add.
-#if defined(REAL_IS_DOUBLE)
+#if defined(REAL_IS_DOUBLE) || defined(__FP_FAST_FMAF)
 LARGE_OP void fuse(const real_lanes *a, const real_lanes *b, real_lanes *c) {
-    for (int l = 0; l < LANES; l++) (*c)[l] = fma((*a)[l], (*b)[l], (*c)[l]);
-}
-#elif defined(__FP_FAST_FMAF)
-LARGE_OP void fuse(const real_lanes *a, const real_lanes *b, real_lanes *c) {
-    for (int l = 0; l < LANES; l++) (*c)[l] = fmaf((*a)[l], (*b)[l], (*c)[l]);
+    for (int l = 0; l < LANES; l++) (*c)[l] = FMA((*a)[l], (*b)[l], (*c)[l]);
 }
 #else
-// The product is exact in double. Its sum with c is rounded to odd (when inexact, the neighbour with an odd last bit is
-// taken), after which rounding to float is as if it were the only rounding: S. Boldo, G. Melquiond, Emulation of a FMA and
-// correctly rounded sums, IEEE Trans. Computers 57 (2008).
+// The product is exact in double. Its sum with c is rounded to odd (when inexact, the neighbour with
+// an odd last bit is taken), after which rounding to float is as if it were the only rounding:
+// S. Boldo, G. Melquiond, Emulation of a FMA and correctly rounded sums, IEEE Trans. Computers 57
+// (2008).
 LARGE_OP void fuse(const real_lanes *a, const real_lanes *b, real_lanes *c) {
     double_lanes product =
         __builtin_convertvector(*a, double_lanes) * __builtin_convertvector(*b, double_lanes);
@@ -97,9 +98,9 @@ LARGE_OP void fuse(const real_lanes *a, const real_lanes *b, real_lanes *c) {
                  part = sum - product;
     double_lanes lost = (product - (sum - part)) + (addend - part), zero = {0};
     long_lanes up = lost > zero, down = lost < zero, even = ((long_lanes)sum & 1) - 1;
-    long_lanes inwards =
-        up ^ (long_lanes)(sum > zero); // all ones where the lost part points towards 0
-    long_lanes step = (up | down) & even & (inwards | 1); // -1 towards 0, +1 away from it
+    // inwards: all ones where the lost part points towards 0. step: -1 towards 0, +1 away from it.
+    long_lanes inwards = up ^ (long_lanes)(sum > zero);
+    long_lanes step = (up | down) & even & (inwards | 1);
     sum = (double_lanes)((long_lanes)sum + step);
     *c = __builtin_convertvector(sum, real_lanes);
 }
@@ -117,8 +118,8 @@ OP vec v_sqrt(vec a) {
     for (int l = 0; l < LANES; l++) a.v[l] = sqrt(a.v[l]);
     return a;
 }
-// x = 2^e m with m in [sqrt(1/2), sqrt 2), for normal x > 0. e is made a double in the low bits of
-// 2^52, from which 2^52 and the exponent's bias are taken off again.
+// e is made a double in the low bits of 2^52, from which 2^52 and the exponent's bias are taken off
+// again.
 OP vec v_exponent(vec x, vec *m) {
     typedef uint64_t bits __attribute__((vector_size(sizeof(real_lanes))));
     const uint64_t one = 0x3FF0000000000000, root_half = 0x3FE6A09E667F3BCD,
@@ -134,26 +135,7 @@ OP vec v_fma_where(vec acc, mask m, vec a, vec b) { return v_select(m, v_fma(a, 
 OP vec v_max_where(vec acc, mask m, vec a) { return v_select(m, v_max(acc, a), acc); }
 
 OP mask m_of_bits(uint32_t bits) {
-    const word_lanes lane = {1,
-                             2,
-                             4,
-                             8,
-                             16,
-                             32,
-                             64,
-                             128
-#ifdef REAL_IS_FLOAT
-                             ,
-                             256,
-                             512,
-                             1024,
-                             2048,
-                             4096,
-                             8192,
-                             16384,
-                             32768
-#endif
-    };
+    const word_lanes lane = {LANE_BITS};
     return (mask){(((word_lanes){0} + (word)bits) & lane) == lane};
 }
 OP mask m_and(mask a, mask b) { return (mask){a.v & b.v}; }
