@@ -305,10 +305,10 @@ gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_r
 // or with both, with few rows, or with norms, may take another route.
 size_t gdkd_plan_room(const plan *p) {
     size_t most = gdkd_plan_workspace(p);
-    for (int way = 0; way < 8; way++) {
+    for (int way = 0; way < 5; way++) {
         plan other = *p;
         if (way & 1 && p->rows >= BLOCK_ROWS) other.rows = BLOCK_ROWS - 1;
-        resolve_distillation(p->config, way & 2, way & 4, &other.c);
+        resolve_distillation(p->config, way >= 2, way == 4, &other.c);
         other.c.ce = true;
         resolve_needs(&other);
         choose_route(&other);

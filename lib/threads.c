@@ -14,9 +14,7 @@
 // memory, runs no handlers and so leaves no mark on its parent.
 static atomic_int forked;
 
-static void mark_child(void) {
-    atomic_store_explicit(&forked, 1, memory_order_relaxed);
-}
+static void mark_child(void) { atomic_store_explicit(&forked, 1, memory_order_relaxed); }
 
 // While the library is loaded: in the first call it would come too late for a fork before that, and
 // might allocate. Without memory for the handler, the child is as it would be without a handler.

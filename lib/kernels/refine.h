@@ -56,30 +56,45 @@ typedef struct {
     vec u, p, q;
 } class_relation;
 
-OP class_relation relation_at(const class_constants *k, const relation_constants *n,
-                              const class_place *c, exponentials e, const step_groups *at) {
-    vec d = v_fnma(c->dt, k->rho, c->ds), rest = v_splat(0);
+// What a class has of its group.
+typedef struct {
+    vec ref_s, ref_t, level, per_s, per_t;
+} class_group;
+
+LARGE_OP void relate_class(const relation_constants *n, const vec *rho, const class_place *c,
+                           const class_group *g, const exponentials *kept, class_relation *to) {
+    vec d = v_fnma(c->dt, *rho, c->ds);
+    exponentials e = *kept;
 #ifdef REAL_IS_FLOAT
-    const vec lost_s = lost_by(c->s, pick(at, k->ref_s), c->ds),
-              lost_t = lost_by(c->t, pick(at, k->ref_t), c->dt);
-    vec lost = v_fnma(lost_t, k->rho, lost_s);
+    const vec lost_s = lost_by(c->s, g->ref_s, c->ds), lost_t = lost_by(c->t, g->ref_t, c->dt);
+    vec lost = v_fnma(lost_t, *rho, lost_s);
     e.s = v_fma(e.s, v_mul(lost_s, n->inv_t), e.s);
     e.t = v_fma(e.t, v_mul(lost_t, n->inv_tt), e.t);
     if (n->fine) {
-        const vec product = v_mul(c->dt, k->rho), below = v_fms(c->dt, k->rho, product);
+        const vec product = v_mul(c->dt, *rho), below = v_fms(c->dt, *rho, product);
         d = v_sub(c->ds, product);
         lost = v_sub(v_add(lost, lost_by(c->ds, product, d)), v_fma(c->dt, n->rho_rest, below));
-        rest = v_fma(d, n->inv_t_rest, v_mul(lost, n->inv_t));
+        const vec rest = v_fma(d, n->inv_t_rest, v_mul(lost, n->inv_t));
+        to->u = v_sub(v_fnma(d, n->inv_t, g->level), rest);
     } else {
-        d = v_add(d, lost);
+        to->u = v_fnma(v_add(d, lost), n->inv_t, g->level);
     }
+#else
+    to->u = v_fnma(d, n->inv_t, g->level);
 #endif
-    class_relation one = {.u = v_sub(v_fnma(d, n->inv_t, pick(at, n->level)), rest),
-                          .p = v_mul(e.s, pick(at, n->per_s)),
-                          .q = v_mul(e.t, pick(at, n->per_t))};
 #ifdef REAL_IS_DOUBLE // a class that a model does not have: any u will do that is large and finite
-    one.u = v_max(v_min(v_splat(0x1p1000), one.u), v_splat(-0x1p1000));
+    to->u = v_max(v_min(v_splat(0x1p1000), to->u), v_splat(-0x1p1000));
 #endif
+    to->p = v_mul(e.s, g->per_s);
+    to->q = v_mul(e.t, g->per_t);
+}
+
+OP class_relation relation_at(const class_constants *k, const relation_constants *n,
+                              const class_place *c, exponentials e, const step_groups *at) {
+    const class_group g = {pick(at, k->ref_s), pick(at, k->ref_t), pick(at, n->level),
+                           pick(at, n->per_s), pick(at, n->per_t)};
+    class_relation one;
+    relate_class(n, &k->rho, c, &g, &e, &one);
     return one;
 }
 
