@@ -91,7 +91,7 @@ static void float_chunk(exp_f32 f, const exp_scale *scale, uint64_t number, wors
 
 // The upper half of the bit patterns: from -0 down to -inf, and NaNs.
 static worst every_float(exp_f32 f) {
-    const exp_scale scale = gdkd_scale_f32(1.0);
+    const exp_scale scale = scale_f32(1.0);
     worst all = {0};
 #pragma omp parallel
     {
@@ -146,7 +146,7 @@ static void double_chunk(exp_f64 f, const exp_scale *scale, uint64_t number, wor
 }
 
 static worst many_doubles(exp_f64 f) {
-    const exp_scale scale = gdkd_scale_f64(1.0);
+    const exp_scale scale = scale_f64(1.0);
     worst all = {0};
 #pragma omp parallel
     {
