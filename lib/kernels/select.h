@@ -181,8 +181,8 @@ static inline void collect(const real *t, int32_t n, bracket r, int32_t sign, ca
     }
 }
 
-// Moves the element of rank k (from 0) to its place, better ones before it, the rest behind: Hoare's
-// FIND.
+// Moves the element of rank k (from 0) to its place, better ones before it, the rest behind.
+// (C. A. R. Hoare's FIND.)
 static inline void quickselect(candidates *x, int32_t k) {
     for (int32_t from = 0, to = x->count - 1; from < to;) {
         const real pivot = x->value[k];
