@@ -1,5 +1,5 @@
-// A block of rows on its way through the stages, and the memory that a thread works in. What belongs to a row is at [lane],
-// the row's place in the block.
+// A block of rows on its way through the stages, and the memory that a thread works in. What
+// belongs to a row is at [lane], the row's place in the block.
 #ifndef GDKD_BLOCK_H
 #define GDKD_BLOCK_H
 
@@ -20,8 +20,8 @@ typedef struct {
     lanes hi, lo, min;
 } lane_scales;
 
-// What turns logits into exponents: the criterion's temperatures, or those of a row or group that is standardised
-// (kernels/moments.h).
+// What turns logits into exponents: the criterion's temperatures, or those of a row or group that
+// is standardised (kernels/moments.h).
 typedef struct {
     lanes inv_t, inv_tt, rho;
     lane_scales student, teacher;
@@ -30,8 +30,8 @@ typedef struct {
 
 // --- One group: what the stages hand on ----------------------------------------------------------
 
-// With ds = s - ref.s, dt = t - ref.t, d = ds - rho dt. The points are each model's largest logit of the group: no
-// exponential exceeds 1, and a group far below the others loses nothing.
+// With ds = s - ref.s, dt = t - ref.t, d = ds - rho dt. The points are each model's largest logit
+// of the group: no exponential exceeds 1, and a group far below the others loses nothing.
 typedef struct {
     const temperatures *at;
     lanes s, t;
@@ -49,7 +49,8 @@ typedef struct {
     lanes level, per_s, per_t;
 } group_relation;
 
-// Sums over a group of what kernels/divergence.h says of its classes; found: 1 where the second pass made them, else 0.
+// Sums over a group of what kernels/divergence.h says of its classes; found: 1 where the second
+// pass made them, else 0.
 typedef struct {
     lanes value, pull, drift, found;
 } group_divergence;
@@ -68,8 +69,8 @@ typedef struct {
     group_coefficients coefficient[MAX_GROUPS];
 } row_groups;
 
-// The few classes of a row that are done one by one in double, and what the stages know of the others, the rest, which
-// belong to the last group.
+// The few classes of a row that are done one by one in double, and what the stages know of the
+// others, the rest, which belong to the last group.
 typedef struct {
     int32_t count[BLOCK_ROWS];
     lanes number; // count once more, for vectors
@@ -122,8 +123,8 @@ typedef struct {
     int rows;
     uint32_t in[ROW_STATES]; // bit l: row l is in this state
 
-    // Where the logits lie. Along the classes: row[lane] points to consecutive classes. Across rows: lane l of class c is at
-    // s[c * s_step + l].
+    // Where the logits lie. Along the classes: row[lane] points to consecutive classes. Across
+    // rows: lane l of class c is at s[c * s_step + l].
     const void *s_row[BLOCK_ROWS], *t_row[BLOCK_ROWS];
     void *g_row[BLOCK_ROWS];
     const void *s, *t;
@@ -158,7 +159,8 @@ typedef struct {
     temperatures *group; // of the low terms, where groups are standardised
 } block;
 
-// Scratch of one thread, carved out of the workspace. A tile is for BLOCK_ROWS rows, along the classes or across.
+// Scratch of one thread, carved out of the workspace. A tile is for BLOCK_ROWS rows, along the
+// classes or across.
 typedef struct {
     float *tile_s, *tile_t, *tile_g;     // gathered or converted logits, and their gradient
     float *exp_s, *exp_t, *exp_ce;       // the exponentials that the sums found, for the gradient
@@ -187,8 +189,8 @@ static inline void move_rows(block *b, uint32_t rows, row_state to) {
     b->in[to] |= rows;
 }
 
-// Whether rows may be laid out group by group (kernels/sorted.h): for the caller's groups, for groups with temperatures of their
-// own, and for more than two, unless their classes are picked.
+// Whether rows may be laid out group by group (kernels/sorted.h): for the caller's groups, for
+// groups with temperatures of their own, and for more than two, unless their classes are picked.
 static inline bool is_sorted(const criterion *c) {
     return c->mapped || c->split_high || c->groups > 2;
 }

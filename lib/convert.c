@@ -18,8 +18,8 @@ static inline double load_f64(const void *data, int32_t dtype, int64_t i) {
     return dtype == GDKD_F64 ? ((const double *)data)[i] : (double)load_f32(data, dtype, i);
 }
 
-// A float on the way to 16 bits: rounded to odd, it rounds on as the double would. Of the two floats around a double, the
-// odd one is no tie and lies on the double's side of any.
+// A float on the way to 16 bits: rounded to odd, it rounds on as the double would. Of the two
+// floats around a double, the odd one is no tie and lies on the double's side of any.
 static inline float float_to_odd(double x) {
     const float nearest = (float)x;
     const uint32_t bits = bits_of_float(nearest);
@@ -36,8 +36,8 @@ static inline void store_f64(void *data, int32_t dtype, int64_t i, double x) {
     }
 }
 
-// The loops are written once and compiled for each type: `dtype`, and `dense` where neither side has gaps, are constants in each
-// call, so that the compiler can use vectors.
+// The loops are written once and compiled for each type: `dtype`, and `dense` where neither side
+// has gaps, are constants in each call, so that the compiler can use vectors.
 #define CONSTANT_FOLDED static inline __attribute__((always_inline))
 
 CONSTANT_FOLDED void gather_as(int32_t dtype, bool dense, const gdkd_strided *in, int64_t count,

@@ -17,8 +17,8 @@ static bool always(void) { return true; }
 
 #    include <cpuid.h>
 
-// The compiler's own check asks the operating system too whether it saves the registers. It does not
-// know F16C everywhere.
+// The compiler's own check asks the operating system too whether it saves the registers. It does
+// not know F16C everywhere.
 static bool has_avx2(void) {
     uint32_t a, b, c, d;
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&

@@ -1,4 +1,5 @@
-// What a call computes, resolved from the caller's config: constant while the call runs. Letters as in docs/math.md.
+// What a call computes, resolved from the caller's config: constant while the call runs. Letters as
+// in docs/math.md.
 #ifndef GDKD_CRITERION_H
 #define GDKD_CRITERION_H
 
@@ -29,12 +30,11 @@ typedef struct {
     int k_rule;
     int64_t k_max;
     double k_ratio, k_mass;
-    bool
-        picks; // the classes with the largest teacher logits may be done one by one (kernels/picked.h)
+    bool picks;     // the largest classes may be done one by one (kernels/picked.h)
     bool mapped;    // the groups are the caller's
     int divergence; // of the low terms
-    double forward_share,
-        reverse_share; // of them, as KL divergences: 1 and 0, 0 and 1, or 1/2 each; 0 and 0 for others
+    // Of the low terms, as KL divergences: 1 and 0, 0 and 1, or 1/2 each; 0 and 0 for others.
+    double forward_share, reverse_share;
     bool forward, reverse; // which dot products the sums need
     bool second_pass;      // a divergence that the sums do not give: every row is refined
     int standardize;

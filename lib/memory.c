@@ -107,7 +107,7 @@ static void fill_tile(const plan *p, const block *b, int64_t first, logits from,
     }
 }
 
-// Where the lanes of a block across rows find the logits: in the caller's memory, if they are there side by side.
+// Where the lanes of a block across rows find the logits: with the caller, if side by side there.
 typedef struct {
     void *at;
     int64_t step;
@@ -180,7 +180,8 @@ void gdkd_load_double(const plan *p, const scratch *x, int64_t row) {
 
 // --- Out of tiles --------------------------------------------------------------------------------
 
-// The coefficients of a row that floats do are far below what any type but float16 can hold (kernels/precision.h).
+// The coefficients of a row that floats do are far below what any type but float16 can hold
+// (kernels/precision.h).
 static bool may_overflow(const plan *p) {
     return p->batch->student_dtype == GDKD_F16 || p->result->accumulate;
 }

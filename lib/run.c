@@ -1,6 +1,6 @@
-// Rows -> blocks -> threads, and the rows' terms -> totals, in an order that depends on the shape alone: blocks are cut into runs
-// ("chunks"), every chunk is summed by one thread from front to back, and the chunks' sums are added in order. So the number of
-// threads changes no bit.
+// Rows -> blocks -> threads, and the rows' terms -> totals, in an order that depends on the shape
+// alone: blocks are cut into runs ("chunks"), every chunk is summed by one thread from front to
+// back, and the chunks' sums are added in order. So the number of threads changes no bit.
 #include "memory.h"
 #include "scale.h"
 #include "workspace.h"
@@ -35,7 +35,7 @@ static void block_sums(const plan *p, block *b, const scratch *x, int64_t first)
     if (b->in[NEEDS_DOUBLE] | b->in[NEEDS_REFINE]) k->finish_again(&p->c, b);
 }
 
-// Rows in double come first: a row of theirs is read for the last time, before anything is written over it.
+// Rows in double come first: read for the last time, before anything is written over them.
 static void block_gradient(const plan *p, block *b, const scratch *x, int64_t first, totals *sum) {
     for (uint32_t open = b->in[NEEDS_DOUBLE]; open; open &= open - 1) {
         const int lane = __builtin_ctz(open);
@@ -102,8 +102,8 @@ static void clear_group(row_groups *b, int g) {
     memset(&b->coefficient[g], 0, sizeof b->coefficient[g]);
 }
 
-// What is the same in all rows. Zeros elsewhere: the stages that have a row per lane compute every lane of a vector, those too
-// that have no row. (Across rows every lane has numbers.)
+// What is the same in all rows. Zeros elsewhere: the stages that have a row per lane compute every
+// lane of a vector, those too that have no row. (Across rows every lane has numbers.)
 static void begin_block(const plan *p, block *b) {
     const criterion *c = &p->c;
     for (int l = 0; l < BLOCK_ROWS; l++) {
@@ -127,8 +127,8 @@ static void begin_block(const plan *p, block *b) {
     for (int l = 0; l < BLOCK_ROWS; l++) give_row_temperatures(c, b, l, false);
 }
 
-// One thread's share of the chunks. They are dealt out beforehand: all cost about the same. The team may be smaller than asked
-// for, inside a parallel region of the caller's for one.
+// One thread's share of the chunks. They are dealt out beforehand: all cost about the same. The
+// team may be smaller than asked for, inside a parallel region of the caller's for one.
 static void run_share(const plan *p, const layout *w, int thread, int team) {
     scratch x;
     block *b = gdkd_cut_thread(p, w, thread, &x);

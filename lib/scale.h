@@ -1,4 +1,5 @@
-// The constants of exp(d / T) for float and double (kernels/exp2.h), and the temperatures that the criterion gives a row.
+// The constants of exp(d / T) for float and double (kernels/exp2.h), and the temperatures that the
+// criterion gives a row.
 #ifndef GDKD_SCALE_H
 #define GDKD_SCALE_H
 

@@ -29,7 +29,7 @@ static void carve_floats(const plan *p, carver *w, scratch *x) {
     x->tile_s = carve_if(across || p->copy_student, w, tile);
     x->tile_t = carve_if((across && p->c.kd) || p->copy_teacher, w, tile);
     x->tile_g = carve_if(across || p->copy_grad, w, tile);
-    // A class of tile_g is written when its exponential has been read, unless they lie in another order.
+    // A class of tile_g is written when its exponential has been read, unless they are sorted.
     x->exp_s = x->tile_g && !sorted ? x->tile_g : carve(w, tile);
     x->exp_t = carve(w, tile);
     x->exp_ce = carve_if(p->c.ce, w, tile);
@@ -65,7 +65,7 @@ static void carve_thread(const plan *p, carver *w, scratch *x, block **b) {
     x->select_index = carve(w, sizeof(int32_t) * classes);
 }
 
-// For as many threads as any gdkd_result may call for: one that asks for norms cuts its rows into other blocks.
+// For as many threads as any gdkd_result may call for: norms cut the rows into other blocks.
 size_t gdkd_plan_workspace(const plan *p) {
     carver w = {NULL, ALIGNMENT}; // room to align the start
     carve(&w, sizeof(totals) * MOST_CHUNKS);

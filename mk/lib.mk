@@ -12,8 +12,8 @@ LIB_SRC += $(wildcard lib/kernels/avx2*.c lib/kernels/avx512*.c)
 endif
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/obj/%.o)
 
-# A kernel's name is its instruction set and type.
-isa_of      = $(firstword $(subst _, ,$(notdir $(1))))
+# A kernel's name is its instruction set and type; tests/long has exp_ before it.
+isa_of      = $(firstword $(subst _, ,$(patsubst exp_%,%,$(notdir $(1)))))
 LIB_CFLAGS  = -fPIC -fvisibility=hidden $(NUMERICS) -Ilib -Ilib/kernels $(ISA_CFLAGS_$(call isa_of,$<))
 
 $(LIB_OBJ): $(O)/obj/%.o: %.c $(O)/flags

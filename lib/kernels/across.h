@@ -1,4 +1,4 @@
-// The float stages of a block of rows, one per lane. A block is whole: lanes without a row have numbers that do no harm.
+// The float stages of a block of rows, one per lane. Lanes without a row have harmless numbers.
 #ifndef GDKD_ACROSS_H
 #define GDKD_ACROSS_H
 

@@ -1,6 +1,6 @@
-// The picked classes of a row (block.h) and its rest, put together: in double, with one row per lane.
+// The picked classes of a row (block.h) and its rest, put together in double, one row per lane.
 //
-// The rest's sums are relative to its own largest logits, r. Relative to those of its whole group, R:
+// The rest's sums are relative to its own largest logits, r. Relative to its whole group's, R:
 //     exp((s - R) / T) = w_s exp((s - r) / T),  w_s = exp((r_s - R_s) / T),  d_R = d_r + shift
 #ifndef GDKD_COMBINE_H
 #define GDKD_COMBINE_H

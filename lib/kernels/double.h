@@ -1,5 +1,6 @@
-// One row in double: for double logits, for the gradients' norms, which only this path knows, and for the rows that floats do
-// not hold. Its classes are laid out group by group, and every group is a row of its own. Infinities get what gdkd.h promises.
+// One row in double: for double logits, for the gradients' norms, which only this path knows, and
+// for the rows that floats do not hold. Its classes are laid out group by group, and every group is
+// a row of its own. Infinities get what gdkd.h promises.
 #ifndef GDKD_DOUBLE_H
 #define GDKD_DOUBLE_H
 
@@ -23,13 +24,11 @@ static inline strip double_strip(const block *b, int lane, const double *s, cons
                    .groups = 1,
                    .s = s + first,
                    .t = t + first,
-                   .s_step = LANES,
-                   .t_step = LANES,
                    .steps_per_flush = 3};
 }
 
-// The teacher as the partition sees it: classes that are -inf in both models are out of the row, and NaN, which is in no rank.
-// Returns their number.
+// The teacher as the partition sees it: classes that are -inf in both models are out of the row,
+// and NaN, which is in no rank. Returns their number.
 static inline int32_t ranked_teacher(int32_t classes, const double *s, const double *t,
                                      double *ranked) {
     int32_t gone = 0;
@@ -77,8 +76,8 @@ static inline double_moments measure(const double *x, int32_t classes, double ta
     return d;
 }
 
-// taken: 1 where the deviation has n - 1. The squares of distances above 2^512 are no doubles; those of distances times 2^-600
-// all are.
+// taken: 1 where the deviation has n - 1. The squares of distances above 2^512 are no doubles;
+// those of distances times 2^-600 all are.
 static inline double_moments double_moments_of(const double *x, int32_t classes, double taken) {
     const double_moments d = measure(x, classes, taken, 1);
     return d.std - d.std == 0 ? d : measure(x, classes, taken, 0x1p-600);
@@ -174,7 +173,7 @@ static void double_sums(const criterion *c, block *b, int lane, const scratch *x
     for (int32_t i = 1; i < c->classes; i++) top = x->row_s[i] > top ? x->row_s[i] : top;
     b->ce.ref[lane] = finite_or_zero(top);
     b->ce.target[lane] = x->row_s[b->target[lane]] - b->ce.ref[lane];
-    const strip r = {.classes = c->classes, .s = x->row_s, .s_step = LANES, .steps_per_flush = 3};
+    const strip r = {.classes = c->classes, .s = x->row_s, .steps_per_flush = 3};
     find_ce_sums(ALONG, c, &r, lane, &b->ce, NULL);
 }
 
@@ -192,7 +191,7 @@ static inline double add_share(const criterion *c, const double *share, const in
 }
 
 static inline double add_ce_share(const criterion *c, const block *b, int lane, const scratch *x) {
-    const strip r = {.classes = c->classes, .s = x->row_s, .s_step = LANES, .steps_per_flush = 3};
+    const strip r = {.classes = c->classes, .s = x->row_s, .steps_per_flush = 3};
     find_ce_gradient(ALONG, c, &r, lane, &b->ce, NULL, x->share, LANES, false);
     x->share[b->target[lane]] -= b->ce.hot[lane];
     return add_share(c, x->share, NULL, x->row_g);

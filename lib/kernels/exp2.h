@@ -1,6 +1,6 @@
-// exp(d / T) on vectors, for d <= 0: every exponential here is taken relative to the largest of its kind. Where the
-// result is a normal number, at most 1 ULP for float (tests/long tries every one) and 1.02 for any double that it
-// tried; 0 below.
+// exp(d / T) on vectors, for d <= 0: every exponential here is taken relative to the largest of its
+// kind. Where the result is a normal number, at most 1 ULP for float (tests/long tries every one)
+// and 1.02 for any double that it tried; 0 below.
 //
 // With c = log2(e) / T = hi + lo, d c = n + f, n whole and |f| <= 1/2: adding MAGIC rounds d hi to
 // n, leaves n plus the exponent's bias in the low bits of the sum, and one shift makes 2^n of them.

@@ -1,6 +1,6 @@
-// The double kernels of one instruction set: the stages that take a block of rows, one per lane, from
-// sums to terms, and those of a row in double. The includer has included the vector operations and
-// defines ISA(name).
+// The double kernels of one instruction set: the stages that take a block of rows, one per lane,
+// from sums to terms, and those of a row in double. The includer has included the vector operations
+// and defines ISA(name).
 #include "double.h"
 #include "precision.h"
 #include "stages.h"

@@ -1,13 +1,15 @@
-// The instances of the stages: the one place where a shape, a kind of membership and a task are chosen. Their parameters:
+// The instances of the stages: the one place where a shape, a kind of membership and a task are
+// chosen. Their parameters:
 //
 //     shape   ALONG    one row, lanes along its classes
 //             ACROSS   a block of rows, one per lane
 //     kind    ONE      all classes in one group
-//             HOLES    ONE without the picked classes, whose exponentials are 0 afterwards: then ONE serves it
+//             HOLES    ONE without the picked classes; their exponentials are 0 afterwards, and
+//                      ONE serves it
 //             TWO      two groups, told by words
 //             EACH     across: the group of each class, the same in all rows
-//             MANY     across: several groups, told by words. (Along the classes they are sorted, and then ONE.)
-//     task    PLAIN    forward KL by sums, as most calls want it: fewer sums, whose number is a constant
+//             MANY     across: several groups, told by words. (Along, they are sorted: ONE.)
+//     task    PLAIN    forward KL by sums, as most calls want it: fewer sums, of constant number
 //             FULL     all that the criterion asks for
 //             BARE     no divergence: for a high term that has sums of its own
 #ifndef GDKD_INSTANCES_H

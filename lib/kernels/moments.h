@@ -1,8 +1,10 @@
-// Rows or groups that are standardised, y = (x - mean) / (eps + std): softmax does not see the mean, and the deviation makes a
-// temperature of their own, T (eps + std). So the logits stay as they are, and the gradient with respect to y / T, G once it is
-// divided by that temperature, is brought back at the end:
+// Rows or groups that are standardised, y = (x - mean) / (eps + std): softmax does not see the
+// mean, and the deviation makes a temperature of their own, T (eps + std). So the logits stay as
+// they are, and the gradient with respect to y / T, G once it is divided by that temperature, is
+// brought back at the end:
 //     dL/ds_j = G_j - (s_j - mean) sum_i G_i (s_i - mean) / (std (eps + std) f),
-// since the G of a row, and of a group's low term, add up to 0. f: the squares in the deviation are divided by it.
+// since the G of a row, and of a group's low term, add up to 0. f: the squares in the deviation are
+// divided by it.
 #ifndef GDKD_MOMENTS_H
 #define GDKD_MOMENTS_H
 
@@ -22,8 +24,9 @@ static inline moments moments_of(double base, double sum, double square, double 
     return (moments){base, mean, sqrt((square - sum * mean) / freedom)};
 }
 
-// Sums of the distances from a base, and of their squares: of LANES classes, or of as many rows. The base is one of the logits,
-// so that the mean is at most sqrt(n) deviations away: of a double's 53 bits, the variance loses at most log2(n).
+// Sums of the distances from a base, and of their squares: of LANES classes, or of as many rows.
+// The base is one of the logits, so that the mean is at most sqrt(n) deviations away: of a double's
+// 53 bits, the variance loses at most log2(n).
 static inline void add_distances(double *sum, const real *x, const double *base, int count) {
     for (int l = 0; l < count; l++) sum[l] += (double)x[l] - base[l];
 }
@@ -99,7 +102,7 @@ static inline bool temper_row(const criterion *c, temperatures *at, int lane, in
     return set_temperatures(c, at, lane, freedom, &of_s, &of_t);
 }
 
-// A group of one class, or that stays raw, has the criterion's temperatures, and its gradient stays as it is.
+// A group of one class, or that stays raw, has the criterion's temperatures and no way back.
 static inline bool temper_group(const criterion *c, temperatures *at, int lane, int g,
                                 int32_t classes, const real *s, const real *t) {
     give_temperatures(c, at, lane, false);
@@ -145,7 +148,7 @@ OP void back_step(void *state, const strip *r, int32_t i, bool whole) {
     store_step(to, &at, a->accumulate ? v_add(load_step(to, &at), y) : y);
 }
 
-// to = dL/ds, from G, of a row, a group or a block of rows; they may be the same, and `to` the student's logits.
+// to = dL/ds, from G. They may be the same, and `to` the student's logits.
 static inline void standardise_back(walk_shape shape, const strip *r, int lane,
                                     const temperatures *own, const real *from, real *to,
                                     int64_t to_step, bool accumulate) {

@@ -1,6 +1,7 @@
-// The classes of a row that are done one by one, in double: those with the largest teacher logits, and DKD's target. They are
-// few, and have most of the weight. Done so they cost little and leave the vectors with one group, the rest, without ties to
-// settle and without a term that swallows the others. (combine.h puts the two together.)
+// The classes of a row that are done one by one, in double: those with the largest teacher logits,
+// and DKD's target. They are few, and have most of the weight. Done so they cost little and leave
+// the vectors with one group, the rest, without ties to settle and without a term that swallows the
+// others. (combine.h puts the two together.)
 #ifndef GDKD_PICKED_H
 #define GDKD_PICKED_H
 
@@ -101,8 +102,9 @@ static inline void give_back(search *a, tops *top, int want) {
     a->bound = (real)bound;
 }
 
-// Finds the picked classes, by index, and the largest logits of the others. The bound rises on the way, where it came from a
-// part of the row. targeted: whether a class is picked in any case, a constant. False when there are too many.
+// Finds the picked classes, by index, and the largest logits of the others. The bound rises on the
+// way, where it came from a part of the row. targeted: whether a class is picked in any case, a
+// constant. False when there are too many.
 OP bool search_row(search *a, bool targeted, int32_t classes, int want, tops *out) {
     tops top = {v_splat(-(real)INFINITY), v_splat(-(real)INFINITY)};
     const int32_t whole = classes - classes % LANES;

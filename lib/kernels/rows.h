@@ -1,5 +1,5 @@
-// The float stages of rows one after the other, with lanes along the classes: rows with picked classes, of one or two groups,
-// and sorted rows, whose groups are rows of one group each.
+// The float stages of rows one after the other, with lanes along the classes: rows with picked
+// classes, of one or two groups, and sorted rows, whose groups are rows of one group each.
 #ifndef GDKD_ROWS_H
 #define GDKD_ROWS_H
 
@@ -9,8 +9,9 @@
 #include "picked.h"
 #include "sorted.h"
 
-// So many steps of a row are added up in a vector before it goes into doubles. A term of 1 swallows up to 2^-24 of each that
-// follows it in its lane: two of them stay below the promised error, and in a row whose largest classes are picked more do.
+// So many steps of a row are added up in a vector before it goes into doubles. A term of 1 swallows
+// up to 2^-24 of each that follows it in its lane: two of them stay below the promised error, and
+// in a row whose largest classes are picked more do.
 enum { STEPS_PER_FLUSH = 3, PICKED_STEPS_PER_FLUSH = 8 };
 
 // --- Where a row lies ----------------------------------------------------------------------------
@@ -30,8 +31,6 @@ static inline strip row_strip(const criterion *c, const block *b, const scratch 
                    .groups = c->groups,
                    .s = b->s_row[lane],
                    .t = b->t_row[lane],
-                   .s_step = LANES,
-                   .t_step = LANES,
                    .words = words_of(c, x, lane),
                    .word_step = steps_of(c->classes),
                    .steps_per_flush =
@@ -48,8 +47,6 @@ static inline strip group_strip(const criterion *c, const block *b, const scratc
                    .groups = 1,
                    .s = x->sorted_s + at,
                    .t = x->sorted_t + at,
-                   .s_step = LANES,
-                   .t_step = LANES,
                    .steps_per_flush = STEPS_PER_FLUSH,
                    .e_s = x->exp_s + at,
                    .e_t = x->exp_t + at};
@@ -145,7 +142,7 @@ static void rows_sums(const criterion *c, block *b, const scratch *x) {
 
 // --- The second pass -----------------------------------------------------------------------------
 
-// With pulls where the gradient will want them: the part of the picked classes, which joins later, only adds to the value.
+// With pulls where the gradient will want them. The picked classes' part only adds to the value.
 static inline void refine_strip(const criterion *c, group_kind kind, const strip *r, int lane,
                                 const references *ref, const group_relation *relation,
                                 group_divergence *out) {
@@ -185,7 +182,7 @@ static inline bool has_pulls(const criterion *c, const block *b, int lane) {
     return false;
 }
 
-// The gradient takes the place of the student's exponentials. The high term's own gradient is added, where it has any.
+// The gradient takes the place of the student's exponentials. A high term's own is added.
 static inline void group_gradient(const criterion *c, const block *b, int lane, int g, bool by_pull,
                                   const scratch *x) {
     const strip r = group_strip(c, b, x, lane, g);

@@ -2,8 +2,8 @@
 // when its logit is larger or, at equal logits, its index lower. That order is total, so ties need
 // no care.
 //
-// For small k the vector maxima of the row give a bound that at least k classes reach; for large k, counting
-// passes close in on the k-th. Either leaves a few classes to be looked at one by one.
+// For small k the vector maxima of the row give a bound that at least k classes reach; for large k,
+// counting passes close in on the k-th. Either leaves a few classes to be looked at one by one.
 #ifndef GDKD_SELECT_H
 #define GDKD_SELECT_H
 
@@ -35,7 +35,7 @@ static inline void exchange(candidates *x, int32_t i, int32_t j) {
     x->index[j] = index;
 }
 
-// The logits that are ranked: as they are, or negated for the smallest. `sign` is 1 or -1, where it can be a constant.
+// The logits that are ranked: as they are, or negated for the smallest. sign: 1 or -1.
 OP vec signed_load(const real *t, int32_t sign) {
     return sign > 0 ? v_load(t) : v_sub(v_splat(-(real)0), v_load(t));
 }
@@ -45,8 +45,8 @@ OP vec signed_load_some(const real *t, mask m, int32_t sign) {
 
 OP int lanes_in(mask m) { return __builtin_popcount(m_bits(m)); }
 
-// The want-th largest lane of a and b together: the largest value that want lanes reach. Counted, since a sort would
-// mispredict.
+// The want-th largest lane of a and b together: the largest value that want lanes reach. Counted,
+// since a sort would mispredict.
 OP real reached_by_lanes(vec a, vec b, int slots, int want) {
     real slot[SELECT_SMALL], bound = (real)-INFINITY;
     v_store(slot, a);
@@ -125,15 +125,15 @@ static inline bracket whole_range(const real *t, int32_t n, int32_t sign) {
     return r;
 }
 
-// Where a class lies that so many reach, on a scale on which the logits are spread evenly: as they are, or were they
-// of a logistic distribution, whose tails are near a teacher's.
+// Where a class lies that so many reach, on a scale on which the logits are spread evenly: as they
+// are, or were they of a logistic distribution, whose tails are near a teacher's.
 static inline double place_of(double reach, int32_t n, bool logistic) {
     return logistic ? log((reach + 0.5) / ((double)n - reach + 0.5)) : reach;
 }
 
-// How far down the bracket to look next: by interpolation on either scale in turn, and by halves every third
-// time, so that no distribution makes it slow. The goal lies beyond the k-th on the side where more classes are left, so
-// that both ends close in.
+// How far down the bracket to look next: by interpolation on either scale in turn, and by halves
+// every third time, so that no distribution makes it slow. The goal lies beyond the k-th on the
+// side where more classes are left, so that both ends close in.
 static inline double way_down(const bracket *r, int64_t k, int32_t n, int step) {
     enum { BEYOND = SELECT_SMALL / 4 };
     if (step % 3 == 0) return 0.5;
@@ -181,8 +181,8 @@ static inline void collect(const real *t, int32_t n, bracket r, int32_t sign, ca
     }
 }
 
-// Moves the element of rank k (from 0) to its place, better ones before it, the rest behind (C. A. R.
-// Hoare, Algorithm 65: FIND, 1961).
+// Moves the element of rank k (from 0) to its place, better ones before it, the rest behind.
+// (C. A. R. Hoare's FIND.)
 static inline void quickselect(candidates *x, int32_t k) {
     for (int32_t from = 0, to = x->count - 1; from < to;) {
         const real pivot = x->value[k];

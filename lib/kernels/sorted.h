@@ -1,6 +1,6 @@
-// A row whose classes are laid out group by group: each group is then a row of its own. For the caller's groups, which would
-// need masks each, for groups with temperatures of their own, and for rows in double. (Two groups are told by one word: there
-// floats are quicker with masks.)
+// A row whose classes are laid out group by group: each group is then a row of its own. For the
+// caller's groups, which would need masks each, for groups with temperatures of their own, and for
+// rows in double. (Two groups are told by one word: there floats are quicker with masks.)
 #ifndef GDKD_SORTED_H
 #define GDKD_SORTED_H
 

@@ -1,6 +1,6 @@
-// From a partition to groups: the only file, with picked.h, that knows one. What it leaves behind are words, 16 classes (or,
-// across rows, the 16 rows of a class) to a word, that tell who is in the first group, in the second, ...; the last group
-// has what remains.
+// From a partition to groups: the only file, with picked.h, that knows one. What it leaves behind
+// are words, 16 classes (or, across rows, the 16 rows of a class) to a word, that tell who is in
+// the first group, in the second, ...; the last group has what remains.
 #ifndef GDKD_SPLIT_H
 #define GDKD_SPLIT_H
 
@@ -83,12 +83,12 @@ static inline void split_row(const criterion *c, const split_input *in, const re
 
 // --- A block of rows, one per lane: floats alone ------------------------------------------------
 
-// The best values are kept in vectors, one insertion per class: enough for k up to ACROSS_RANKS - 1. Larger or adaptive k
-// take each row out and select in it alone.
+// The best values are kept in vectors, one insertion per class: enough for k < ACROSS_RANKS. Larger
+// or adaptive k take each row out and select in it alone.
 enum { ACROSS_RANKS = 12 };
 typedef real ranking[ACROSS_RANKS][LANES];
 
-// rank[0..ranks): the largest (or smallest) values of every lane, in order; with their sign changed for the smallest.
+// The largest values of every lane, in order; or the smallest, with their sign changed.
 OP void rank_values(const criterion *c, const block *b, int ranks, int32_t sign, ranking values) {
     vec rank[ACROSS_RANKS];
     for (int r = 0; r < ranks; r++) rank[r] = v_splat(-(real)INFINITY);
@@ -131,7 +131,7 @@ static inline void find_border(const criterion *c, const block *b, int lane, ran
     out->last[lane] = occurrence(c, b, lane, kth * (real)sign, equal);
 }
 
-// The same k in every lane: only where the k-th and the next are equal does it matter which class is the last.
+// The same k in every lane: only where the k-th and the next are equal does the last class matter.
 static inline void find_borders(const criterion *c, const block *b, ranking rank, int64_t k,
                                 int32_t sign, lane_borders *out) {
     const vec kth = v_load(rank[k - 1]);

@@ -1,5 +1,6 @@
-// The sums of a row: per group the masses of both models and the dot products that the low terms need. One pass over the
-// logits, two exponentials per class, which the float kernels keep for the gradient.
+// The sums of a row: per group the masses of both models and the dot products that the low terms
+// need. One pass over the logits, two exponentials per class, which the float kernels keep for the
+// gradient.
 #ifndef GDKD_SUMS_H
 #define GDKD_SUMS_H
 
@@ -12,13 +13,14 @@ enum { KEEP_EXPONENTIALS = 1, KEEP_LOSSES = 1 };
 enum { KEEP_EXPONENTIALS = 0, KEEP_LOSSES = 0 };
 #endif
 
-// What an instance is for: the sums of the forward KL alone, as most calls want them, or all that the criterion asks for; or the
-// masses alone, as a high term of its own wants them.
+// What an instance is for: the sums of the forward KL alone, as most calls want them, or all that
+// the criterion asks for; or the masses alone, as a high term of its own wants them.
 typedef enum { PLAIN, FULL, TASKS, BARE } task;
 
-// A sum, and what its roundings lost (the fast two-sum of T. J. Dekker, A floating-point technique for extending the
-// available precision, 1971: exact for |x| <= |sum|). Kept by floats across rows alone: there a lane takes every class of its
-// row. Along the classes they are spread over the lanes, and the largest are picked.
+// A sum, and what its roundings lost (the fast two-sum of T. J. Dekker, A floating-point technique
+// for extending the available precision, 1971: exact for |x| <= |sum|). Kept by floats across rows
+// alone: there a lane takes every class of its row. Along the classes they are spread over the
+// lanes, and the largest are picked.
 typedef struct {
     vec sum, lost;
 } running;
@@ -104,8 +106,9 @@ OP class_place place_at(walk_shape shape, const class_constants *k, const strip 
     return c;
 }
 
-// d = ds - rho dt, and what a class that one model does not have (-inf) puts in its place: nothing where its own weight is 0,
-// infinity where only the other model's is. Floats never meet it: such rows go to doubles, since their sums are not finite.
+// d = ds - rho dt, and what a class that one model does not have (-inf) puts in its place: nothing
+// where its own weight is 0, infinity where only the other model's is. Floats never meet it: such
+// rows go to doubles, since their sums are not finite.
 typedef struct {
     vec for_t, for_s; // factors of exp(dt / T_t) and of exp(ds / T)
 } class_ratio;

@@ -1,6 +1,7 @@
-// How a stage walks over the logits: in steps of LANES, along the classes of one row, or across rows, one step for each
-// class. Both shapes run the same step; shape, kind and task are constants where a stage is instantiated (instances.h), so
-// that each instance holds only its own branches. Nothing here knows a partition.
+// How a stage walks over the logits: in steps of LANES, along the classes of one row, or across
+// rows, one step for each class. Both shapes run the same step; shape, kind and task are constants
+// where a stage is instantiated (instances.h), so that each instance holds only its own branches.
+// Nothing here knows a partition.
 #ifndef GDKD_WALK_H
 #define GDKD_WALK_H
 
@@ -13,9 +14,9 @@ typedef struct {
     int32_t classes;
     int groups;
     const real *s, *t;
-    int64_t s_step, t_step; // from one step to the next
-    const uint16_t *
-        words; // HOLES: which lanes take part; TWO, MANY: which are in group g, from words + g * word_step on
+    int64_t s_step, t_step; // across: from one class to the next
+    // HOLES: which lanes take part. TWO, MANY: which are in group g, from words + g * word_step on.
+    const uint16_t *words;
     int64_t word_step;
     const uint8_t *map; // EACH: the group of each step, map_step apart
     int64_t map_step;
@@ -31,7 +32,7 @@ OP vec per_row(walk_shape shape, const double *value, int lane) {
 OP mask m_first(int n) { return m_of_bits((1U << n) - 1U); }
 OP mask m_all(void) { return m_first(LANES); }
 
-// One step: the lanes that are inside the row, and those in each of the groups that its classes may be in.
+// One step: the lanes inside the row, and those in each of the groups that may be met.
 typedef struct {
     bool whole; // all lanes are inside, a constant
     mask inside;
@@ -97,8 +98,8 @@ OP const real *teacher_at(walk_shape shape, const strip *r, int32_t i) {
 typedef void (*step_function)(void *state, const strip *r, int32_t i, bool whole);
 typedef void (*flush_function)(void *state);
 
-// Calls step for each step of a strip, and flush, if there is one, at intervals and at the end. The last classes of a row that fill no step,
-// and steps with a hole, are not whole.
+// Calls step for each step of a strip, and flush, if there is one, at intervals and at the end. The
+// last classes of a row that fill no step, and steps with a hole, are not whole.
 OP void walk(walk_shape shape, group_kind kind, const strip *of, void *state, step_function step,
              flush_function flush) {
     const strip copy = *of, *r = &copy; // no store through a vector can change it

@@ -87,8 +87,8 @@ LARGE_OP void fuse(const real_lanes *a, const real_lanes *b, real_lanes *c) {
     for (int l = 0; l < LANES; l++) (*c)[l] = FMA((*a)[l], (*b)[l], (*c)[l]);
 }
 #else
-// The product is exact in double. Its sum with c is rounded to odd (when inexact, the neighbour with
-// an odd last bit is taken), after which rounding to float is as if it were the only rounding:
+// The product is exact in double. Its sum with c is rounded to odd (when inexact, the neighbour
+// with an odd last bit is taken), after which rounding to float is as if it were the only rounding:
 // S. Boldo, G. Melquiond, Emulation of a FMA and correctly rounded sums, IEEE Trans. Computers 57
 // (2008).
 LARGE_OP void fuse(const real_lanes *a, const real_lanes *b, real_lanes *c) {
