@@ -101,17 +101,19 @@ static void watch_gradient(const criterion *c, block *b, const scratch *x) {
 
 static void watch_double(const criterion *c, block *b, int lane, const scratch *x) {
     seen.in_double |= 1U << lane;
-    seen.library->double_sums(c, b, lane, x);
+    seen.library->in_double->sums(c, b, lane, x);
 }
 
 // As gdkd_loss does it.
 static void run_watched(plan *p) {
     kernels stages = *p->kernels;
+    double_stages in_double = *p->kernels->in_double;
     const float_stages watched = {watch_sums, watch_refine, watch_gradient};
     memset(&seen, 0, sizeof seen);
     seen.library = p->kernels;
     seen.stages = p->stages;
-    stages.double_sums = watch_double;
+    in_double.sums = watch_double;
+    stages.in_double = &in_double;
     p->kernels = &stages;
     p->stages = &watched;
     const size_t bytes = gdkd_plan_workspace(p);
