@@ -1,6 +1,9 @@
 # The trainer (build/bin/gdkd-distill) and the small examples. They see the library through gdkd.h only.
 
-TRAINER_SRC  := $(wildcard examples/distill/*.c)
+# The rooms, those above first: a file may include its own room's headers and those of rooms further down.
+# net and data stand side by side: neither knows the other (mk/check-rooms.sh).
+ROOMS        := app report train net data base
+TRAINER_SRC  := $(wildcard $(ROOMS:%=examples/distill/%/*.c))
 TRAINER_OBJ  := $(TRAINER_SRC:%.c=$(O)/obj/%.o)
 # Everything but main(), so that the tests link the same objects.
 TRAINER_LIB  := $(filter-out %/main.o,$(TRAINER_OBJ))
@@ -18,7 +21,7 @@ KERNEL_CFLAGS += $(ISA_CFLAGS_$(word 2,$(subst _, ,$(basename $(notdir $<)))))
 endif
 
 $(TRAINER_OBJ): $(O)/obj/%.o: %.c $(O)/flags
-	$(call cc,-D_POSIX_C_SOURCE=200809L $(TRAINER_CFLAGS) $(KERNEL_CFLAGS))
+	$(call cc,-D_POSIX_C_SOURCE=200809L -Iexamples/distill $(TRAINER_CFLAGS) $(KERNEL_CFLAGS))
 
 $(O)/bin/gdkd-distill: $(TRAINER_OBJ) $(O)/lib/libgdkd.a
 	@mkdir -p $(@D)

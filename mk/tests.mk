@@ -50,7 +50,7 @@ all: $(REPLAY)
 # Kept for the next run: make would delete them as intermediate files.
 .SECONDARY: $(patsubst $(O)/tests/%,$(O)/obj/tests/%.o,$(LIB_TESTS) $(TRAINER_TESTS) $(LONG_TESTS))
 
-check: $(LIB_TESTS) $(TRAINER_TESTS) $(REPLAY) $(O)/bin/gdkd-distill ## Build and run the tests
+check: check-rooms $(LIB_TESTS) $(TRAINER_TESTS) $(REPLAY) $(O)/bin/gdkd-distill ## Build and run the tests
 	@mk/run-tests.sh 'tests/replay/run.sh $(REPLAY) $(CASES)' 'tests/distill/cli.sh $(O)/bin/gdkd-distill' \
 	                 'tests/distill/bad_input.sh $(O)/bin/gdkd-distill' 'tests/distill/kill.sh $(O)/bin/gdkd-distill' \
 	                 $(TRAINER_TESTS) $(LIB_TESTS)

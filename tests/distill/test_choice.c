@@ -1,9 +1,9 @@
 // What a report computes from logits: against values worked out by hand, against plain
 // implementations straight from the formulas, and the adaptive k against the library's own.
-#include "agreement.h"
-#include "class_names.h"
-#include "distribution.h"
-#include "term_shares.h"
+#include "data/class_names.h"
+#include "report/agreement.h"
+#include "report/distribution.h"
+#include "report/term_shares.h"
 #include "test_files.h"
 #include "test_suite.h"
 

@@ -1,5 +1,5 @@
 // Reading data sets: small files made here, whole and damaged.
-#include "dataset.h"
+#include "data/dataset.h"
 #include "test_files.h"
 #include "test_idx.h"
 #include "test_suite.h"

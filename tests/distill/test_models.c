@@ -1,10 +1,10 @@
 // The networks as a whole: names, shapes and counts of PyTorch's state_dict; logits and gradients
 // against the plain definition in double precision (plain_net.h); the update; the same bits for any
 // number of threads.
-#include "model.h"
-#include "model_speed.h"
+#include "base/rng.h"
+#include "net/model.h"
+#include "net/model_speed.h"
 #include "plain_net.h"
-#include "rng.h"
 #include "test_suite.h"
 
 #include <check.h>

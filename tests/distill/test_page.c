@@ -1,7 +1,7 @@
 // Runs on disk, and the page about them. Every file is one that a test wrote itself.
-#include "npy.h"
-#include "report.h"
-#include "run_set.h"
+#include "base/npy.h"
+#include "report/report.h"
+#include "report/run_set.h"
 #include "test_files.h"
 #include "test_suite.h"
 #include "test_text.h"

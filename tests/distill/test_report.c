@@ -1,11 +1,11 @@
 // What a run tells: the progress bar, the CSV, the table and the plots (the page itself: test_page.c), against texts and numbers
 // written by hand.
-#include "progress.h"
-#include "summary.h"
-#include "svg_plot.h"
+#include "report/summary.h"
+#include "report/svg_plot.h"
 #include "test_files.h"
 #include "test_suite.h"
 #include "test_text.h"
+#include "train/progress.h"
 
 #include <math.h>
 

@@ -1,13 +1,13 @@
 // Memory is planned once: a training step allocates nothing, nor does the loader within an epoch. malloc and its
 // relatives are replaced by ones that count.
 #include "../support/malloc_counter.h"
-#include "criterion.h"
-#include "loader.h"
-#include "model.h"
+#include "base/threads.h"
+#include "data/loader.h"
+#include "net/model.h"
 #include "test_files.h"
 #include "test_idx.h"
 #include "test_suite.h"
-#include "threads.h"
+#include "train/criterion.h"
 
 #include <omp.h>
 
