@@ -94,8 +94,8 @@ START_TEST(tensors_are_counted_as_pytorch_does) {
                                                          (size_t)shapes[s].classes));
         model_free(m);
     }
-    ck_assert_str_eq(model_names()[_i], known[_i].name);
-    ck_assert_ptr_null(model_names()[KNOWN]);
+    ck_assert_str_eq(networks[_i].name, known[_i].name);
+    ck_assert_ptr_null(networks[KNOWN].name);
 }
 END_TEST
 

@@ -47,7 +47,9 @@ static void print_help(void) {
     for (int i = 0; i < COMMANDS; i++) printf("  %-10s%s\n", commands[i].name, commands[i].summary);
     puts("\ngdkd-distill COMMAND --help lists a command's options; gdkd-distill "
          "--version.\n\nModels:");
-    for (const char *const *name = model_names(); *name; name++) printf("  %s\n", *name);
+    for (const network *n = networks; n->name; n++)
+        printf("  %-12s%3d layers, %3d to %3d channels\n", n->name, n->depth, n->channels[0],
+               n->channels[3]);
 }
 
 static void print_command_help(const command *c) {

@@ -199,10 +199,10 @@ void settings_forget_unused(settings *s, const loss_kind *losses, int count) {
 }
 
 static bool check_model(const char *option_name, const char *name, error_line *e) {
-    const char *const *names = model_names();
+    if (network_find(name)) return true;
+    const char *names[MAX_NETWORKS];
     size_t count = 0;
-    for (; names[count]; count++)
-        if (strcmp(names[count], name) == 0) return true;
+    for (; networks[count].name; count++) names[count] = networks[count].name;
     const char *near = nearest_word(name, names, count);
     if (near)
         return error_usage(e, "--%s %s: unknown model; did you mean %s?", option_name, name, near);

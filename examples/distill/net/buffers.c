@@ -38,7 +38,7 @@ static int pool_take(pool *p, map_shape shape) {
 // --- Values --------------------------------------------------------------------------------------
 
 // Training needs every value again in the backward pass.
-static void plan_values_kept(model *m) {
+static void assign_values_kept(model *m) {
     for (int v = 0; v < m->value_count; v++) {
         const size_t size = map_size(m->values[v].shape);
         m->values[v].data = model_memory(m, (size_t)m->slots * size * sizeof(float));
@@ -46,7 +46,7 @@ static void plan_values_kept(model *m) {
 }
 
 // Otherwise a value lives until its last reader. The last value of all is read by the head.
-static void plan_values_in_turns(model *m) {
+static void assign_values_in_turns(model *m) {
     pool p = {.m = m, .slots = m->slots};
     int of[MAX_VALUES];
     of[0] = pool_take(&p, m->values[0].shape);
@@ -64,15 +64,15 @@ static void plan_values_in_turns(model *m) {
 
 // The backward pass is played through. A gradient's buffer is free when the value's producer has
 // used it; but not before the next norm, because the weights' gradients of the convolutions in
-// between are computed last (run.c).
+// between are computed last (passes.c).
 typedef struct {
     pool pool;
     int of[MAX_VALUES]; // buffer of the value's gradient, or NONE
     int done[MAX_NODES];
     int done_count;
-} gradient_plan;
+} gradient_buffers;
 
-static void plan_node_gradient(model *m, gradient_plan *g, node *n) {
+static void assign_node_gradient(model *m, gradient_buffers *g, node *n) {
     const int out = g->of[n->out];
     buffer *buffers = g->pool.buffers;
     n->grad_out = buffers[out].data;
@@ -97,13 +97,13 @@ static void plan_node_gradient(model *m, gradient_plan *g, node *n) {
     g->done[g->done_count++] = out;
 }
 
-static void plan_gradients(model *m) {
-    gradient_plan g = {.pool = {.m = m, .slots = m->shape.max_batch}};
+static void assign_gradients(model *m) {
+    gradient_buffers g = {.pool = {.m = m, .slots = m->shape.max_batch}};
     for (int v = 0; v < m->value_count; v++) g.of[v] = NONE;
     const int last = m->value_count - 1;
     g.of[last] = pool_take(&g.pool, m->values[last].shape);
     m->grad_last = g.pool.buffers[g.of[last]].data;
-    for (int k = m->node_count - 1; k >= 0; k--) plan_node_gradient(m, &g, &m->nodes[k]);
+    for (int k = m->node_count - 1; k >= 0; k--) assign_node_gradient(m, &g, &m->nodes[k]);
 }
 
 // --- Parameters ----------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ static size_t total_count(const model *m, bool statistics) {
     return total;
 }
 
-static void plan_tensors(model *m) {
+static void assign_tensors(model *m) {
     m->parameter_count = total_count(m, false);
     m->parameters = model_memory(m, m->parameter_count * sizeof(float));
     if (m->shape.training) {
@@ -149,14 +149,14 @@ static void plan_tensors(model *m) {
 
 // --- Nodes ---------------------------------------------------------------------------------------
 
-static size_t plan_conv(model *m, node *n) {
+static size_t assign_conv(model *m, node *n) {
     const size_t bytes = conv_packed_size(&n->conv) * sizeof(float);
     n->packed_forward = model_memory(m, bytes);
     if (m->shape.training && n->in != 0) n->packed_backward = model_memory(m, bytes);
     return conv_partial_size(&n->conv);
 }
 
-static void plan_norm(model *m, node *n) {
+static void assign_norm(model *m, node *n) {
     const map_shape shape = m->values[n->in].shape;
     const int images = m->shape.training ? m->shape.max_batch : 0;
     float *buffers = model_memory(m, norm_buffer_size(shape, images) * sizeof(float));
@@ -172,7 +172,7 @@ static void plan_norm(model *m, node *n) {
     n->norm.grad_bias = t[1].grad;
 }
 
-static void plan_head(model *m) {
+static void assign_head(model *m) {
     const map_shape last = m->values[m->value_count - 1].shape;
     const tensor *weight = &m->tensors[m->tensor_count - 2];
     const size_t bytes = (size_t)m->shape.max_batch * map_padded(last) * sizeof(float);
@@ -187,22 +187,22 @@ static void plan_head(model *m) {
                          .grad_bias = weight[1].grad};
 }
 
-void plan_memory(model *m) {
-    plan_tensors(m);
+void assign_buffers(model *m) {
+    assign_tensors(m);
     if (m->shape.training)
-        plan_values_kept(m);
+        assign_values_kept(m);
     else
-        plan_values_in_turns(m);
-    if (m->shape.training) plan_gradients(m);
+        assign_values_in_turns(m);
+    if (m->shape.training) assign_gradients(m);
     size_t partial = 0;
     for (int k = 0; k < m->node_count; k++) {
         if (m->nodes[k].kind == NODE_NORM) {
-            plan_norm(m, &m->nodes[k]);
+            assign_norm(m, &m->nodes[k]);
         } else {
-            const size_t size = plan_conv(m, &m->nodes[k]);
+            const size_t size = assign_conv(m, &m->nodes[k]);
             if (size > partial) partial = size;
         }
     }
     if (m->shape.training) m->partial = model_memory(m, partial * sizeof(float));
-    plan_head(m);
+    assign_head(m);
 }

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-// data stays NULL until plan_memory.
+// data stays NULL until assign_buffers.
 static int add_tensor(model *m, const char *prefix, const char *name, const char *suffix, int dims,
                       const int *shape) {
     tensor *t = &m->tensors[m->tensor_count];
@@ -14,6 +14,13 @@ static int add_tensor(model *m, const char *prefix, const char *name, const char
         t->count *= t->shape[i];
     }
     return (int)m->tensor_count++;
+}
+
+void graph_images(model *m) {
+    m->values[0] = (value){.shape = {m->shape.channels, m->shape.height, m->shape.width},
+                           .producer = NONE,
+                           .norm = NONE};
+    m->value_count = 1;
 }
 
 int graph_conv_weight(model *m, const char *prefix, const char *name, int in, int out, int kernel) {

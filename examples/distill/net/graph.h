@@ -1,6 +1,6 @@
 // Inside a model: values (feature maps), the nodes that make them, and the parameters. The
-// networks' files (resnet.c, wrn.c) describe themselves with the functions at the end; plan.c gives
-// every value its memory; run.c carries the nodes out.
+// networks' files (resnet.c, wrn.c) describe themselves with the functions at the end; buffers.c gives
+// every value its memory; passes.c carries the nodes out.
 #ifndef DISTILL_GRAPH_H
 #define DISTILL_GRAPH_H
 
@@ -16,7 +16,7 @@ enum {
     MAX_VALUES = MAX_NODES + 1,
     MAX_TENSORS = 768, // resnet110 has 668
     NAME_SIZE = 48,
-    // A batch is cut into so many runs of images, whatever the number of threads.
+    // A batch is cut into so many pieces, whatever the number of threads.
     CHUNKS = 16,
     NONE = -1
 };
@@ -90,6 +90,9 @@ struct model {
 // Parameters are made in the order of the state_dict, nodes in the order of computation. A prefix
 // ends with a dot or is empty: "layer1.0." and "conv1" make "layer1.0.conv1.weight".
 
+// The first value: the images.
+void graph_images(model *m);
+
 int graph_conv_weight(model *m, const char *prefix, const char *name, int in, int out, int kernel);
 int graph_norm_tensors(model *m, const char *prefix, const char *name, int channels);
 
@@ -104,7 +107,7 @@ static inline int graph_channels(const model *m, int v) {
 }
 
 void resnet_build(model *m, int depth, const int channels[4]);
-void wrn_build(model *m, int depth, int widen);
+void wrn_build(model *m, int depth, const int channels[4]);
 
 // --- The model's other parts ---------------------------------------------------------------------
 
@@ -113,9 +116,9 @@ void wrn_build(model *m, int depth, int widen);
 void *model_memory(model *m, size_t bytes);
 
 // Gives every value, gradient and node its memory.
-void plan_memory(model *m);
+void assign_buffers(model *m);
 
-void run_forward(model *m, const float *images, int count, bool training, float *logits);
-void run_backward(model *m, const float *grad_logits);
+void pass_forward(model *m, const float *images, int count, bool training, float *logits);
+void pass_backward(model *m, const float *grad_logits);
 
 #endif

@@ -1,8 +1,8 @@
 #include "net/graph.h"
 
 #include "base/rng.h"
-
 #include "net/blas_check.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,54 +40,7 @@ void model_free(model *m) {
     free(m);
 }
 
-// --- The networks by name ------------------------------------------------------------------------
-
-static const struct {
-    int depth;
-    int widen;       // of a wide ResNet, 0 for a ResNet
-    int channels[4]; // of a ResNet
-} networks[] = {
-    {8, 0, {16, 16, 32, 64}},
-    {14, 0, {16, 16, 32, 64}},
-    {20, 0, {16, 16, 32, 64}},
-    {32, 0, {16, 16, 32, 64}},
-    {44, 0, {16, 16, 32, 64}},
-    {56, 0, {16, 16, 32, 64}},
-    {110, 0, {16, 16, 32, 64}},
-    {8, 0, {32, 64, 128, 256}},
-    {32, 0, {32, 64, 128, 256}},
-    {16, 1, {0}},
-    {16, 2, {0}},
-    {40, 1, {0}},
-    {40, 2, {0}},
-};
-enum { NETWORKS = sizeof networks / sizeof *networks };
-
-static const char *const names[NETWORKS + 1] = {
-    "resnet8",   "resnet14",   "resnet20", "resnet32", "resnet44", "resnet56", "resnet110",
-    "resnet8x4", "resnet32x4", "wrn_16_1", "wrn_16_2", "wrn_40_1", "wrn_40_2", NULL};
-
-const char *const *model_names(void) {
-    return names;
-}
-
-static bool build(model *m, const char *name) {
-    for (int i = 0; i < NETWORKS; i++) {
-        if (strcmp(name, names[i]) != 0) continue;
-        m->value_count = 1;
-        m->values[0] = (value){
-            .shape = {m->shape.channels, m->shape.height, m->shape.width},
-            .producer = NONE,
-            .norm = NONE,
-        };
-        if (networks[i].widen)
-            wrn_build(m, networks[i].depth, networks[i].widen);
-        else
-            resnet_build(m, networks[i].depth, networks[i].channels);
-        return true;
-    }
-    return false;
-}
+// --- Making one ---------------------------------------------------------------------------------
 
 // Bounds that no use comes near and that keep every product of sizes within a size_t.
 static bool valid(const model_shape *s) {
@@ -106,11 +59,12 @@ model *model_create(const char *name, const model_shape *shape, const char **err
     m->shape = *shape;
     m->kernels = kernels_get();
     m->slots = shape->training ? shape->max_batch : CHUNKS;
-    *error = NULL;
-    if (!build(m, name)) {
-        *error = "no model has this name";
-    } else {
-        plan_memory(m);
+    const network *n = network_find(name);
+    *error = n ? NULL : "no model has this name";
+    if (n) {
+        graph_images(m);
+        n->build(m, n->depth, n->channels);
+        assign_buffers(m);
         if (m->out_of_memory) *error = "not enough memory for this model and batch";
     }
     if (*error) {
@@ -172,11 +126,11 @@ void model_init(model *m, uint64_t seed) {
 // --- Steps ---------------------------------------------------------------------------------------
 
 void model_forward(model *m, const float *images, int count, bool training, float *logits) {
-    run_forward(m, images, count, training && m->shape.training, logits);
+    pass_forward(m, images, count, training && m->shape.training, logits);
 }
 
 void model_backward(model *m, const float *grad_logits) {
-    if (m->shape.training && m->count > 0) run_backward(m, grad_logits);
+    if (m->shape.training && m->count > 0) pass_backward(m, grad_logits);
 }
 
 // The gaps between the tensors are zeros and stay zeros.

@@ -41,8 +41,17 @@ typedef struct {
 model *model_create(const char *name, const model_shape *shape, const char **error);
 void model_free(model *m);
 
-// The known names, ended by NULL.
-const char *const *model_names(void);
+// A network that model_create knows.
+typedef struct {
+    const char *name;
+    int depth;       // layers with weights, as its authors count them
+    int channels[4]; // of the first convolution, and of the three stages
+    void (*build)(model *m, int depth, const int channels[4]);
+} network;
+
+enum { MAX_NETWORKS = 64 };
+extern const network networks[];               // ended by one without a name
+const network *network_find(const char *name); // NULL when no network has this name
 
 // He initialisation as the reference does it; the same seed gives the same weights on every
 // machine.

@@ -1,6 +1,6 @@
 // Carries the nodes out. Batch normalisation needs the whole batch, everything else one image at a
 // time. So the nodes between two normalisations are a segment: every image goes through all of it
-// while its maps are still in the cache. The images go in CHUNKS runs over the threads, and no sum
+// while its maps are still in the cache. The images go in CHUNKS pieces over the threads, and no sum
 // depends on who computed what.
 #include "net/graph.h"
 
@@ -50,10 +50,10 @@ static void watch_end(model *m, const stopwatch *w) {
 typedef struct {
     int first;
     int end;
-} run;
+} image_range;
 
-static run chunk_images(int chunk, int count) {
-    return (run){count * chunk / CHUNKS, count * (chunk + 1) / CHUNKS};
+static image_range chunk_images(int chunk, int count) {
+    return (image_range){count * chunk / CHUNKS, count * (chunk + 1) / CHUNKS};
 }
 
 static float *value_map(const model *m, int v, size_t slot) {
@@ -131,11 +131,11 @@ static void forward_image(const model *m, const forward_segment *s, int image, s
     }
 }
 
-static void run_forward_segment(model *m, const forward_segment *s) {
+static void forward_images(model *m, const forward_segment *s) {
 #pragma omp parallel for schedule(dynamic)
     for (int chunk = 0; chunk < CHUNKS; chunk++) {
         stopwatch w = watch_start(m);
-        const run r = chunk_images(chunk, s->count);
+        const image_range r = chunk_images(chunk, s->count);
         for (int image = r.first; image < r.end; image++)
             forward_image(m, s, image, (size_t)(m->shape.training ? image : chunk), &w);
         watch_end(m, &w);
@@ -147,7 +147,7 @@ static bool waits(const model *m, const node *n, int first) {
     return n->kind == NODE_NORM && m->values[n->in].producer >= first;
 }
 
-void run_forward(model *m, const float *images, int count, bool training, float *logits) {
+void pass_forward(model *m, const float *images, int count, bool training, float *logits) {
     forward_segment s = {.images = images, .count = count, .training = training};
     stopwatch w = watch_start(m);
     m->count = training ? count : 0;
@@ -160,7 +160,7 @@ void run_forward(model *m, const float *images, int count, bool training, float 
             if (n->kind == NODE_NORM && training) norm_begin_training(&n->norm, count);
             if (n->kind == NODE_NORM && !training) norm_begin_evaluation(&n->norm);
         } while (s.end < m->node_count && !(training && waits(m, &m->nodes[s.end], s.first)));
-        run_forward_segment(m, &s);
+        forward_images(m, &s);
     }
     w.last = w.on ? seconds() : 0;
     linear_forward(&m->linear, count, m->features, logits);
@@ -221,11 +221,11 @@ static void backward_image(const model *m, const backward_segment *s, size_t ima
     }
 }
 
-static void run_backward_segment(model *m, const backward_segment *s) {
+static void backward_images(model *m, const backward_segment *s) {
 #pragma omp parallel for schedule(dynamic)
     for (int chunk = 0; chunk < CHUNKS; chunk++) {
         stopwatch w = watch_start(m);
-        const run r = chunk_images(chunk, m->count);
+        const image_range r = chunk_images(chunk, m->count);
         for (int image = r.first; image < r.end; image++) backward_image(m, s, (size_t)image, &w);
         watch_end(m, &w);
     }
@@ -248,7 +248,7 @@ static void weights_gradient(model *m, const node *n) {
     }
 }
 
-void run_backward(model *m, const float *grad_logits) {
+void pass_backward(model *m, const float *grad_logits) {
     stopwatch w = watch_start(m);
     linear_backward(&m->linear, m->count, m->features, grad_logits, m->grad_features);
     watch_book(&w, &w.times.head);
@@ -257,7 +257,7 @@ void run_backward(model *m, const float *grad_logits) {
     while (s.last > 0) {
         s.first = s.last - 1;
         while (s.first > 0 && m->nodes[s.first].kind != NODE_NORM) s.first--;
-        run_backward_segment(m, &s);
+        backward_images(m, &s);
         for (int k = s.first; k <= s.last && k < m->node_count; k++)
             if (m->nodes[k].kind == NODE_CONV) weights_gradient(m, &m->nodes[k]);
         if (m->nodes[s.first].kind == NODE_NORM)

@@ -50,12 +50,12 @@ static const char *guess_model(const safetensors *s) {
                                .width = 32,
                                .classes = (int)last->shape[0],
                                .max_batch = 1};
-    for (const char *const *name = model_names(); *name; name++) {
+    for (const network *n = networks; n->name; n++) {
         const char *error;
-        model *m = model_create(*name, &shape, &error);
+        model *m = model_create(n->name, &shape, &error);
         const bool found = m && fits(m, s);
         model_free(m);
-        if (found) return *name;
+        if (found) return n->name;
     }
     return NULL;
 }

@@ -24,16 +24,15 @@ static int basic_block(model *m, const char *prefix, int x, int channels, int st
     return graph_conv(m, conv2, out, 1, x);
 }
 
-void wrn_build(model *m, int depth, int widen) {
+void wrn_build(model *m, int depth, const int channels[4]) {
     const int blocks = (depth - 4) / 6;
-    const int conv1 = graph_conv_weight(m, "", "conv1", m->shape.channels, 16, 3);
+    const int conv1 = graph_conv_weight(m, "", "conv1", m->shape.channels, channels[0], 3);
     int x = graph_conv(m, conv1, 0, 1, NONE);
     for (int block = 1; block <= 3; block++)
         for (int b = 0; b < blocks; b++) {
             char prefix[NAME_SIZE];
             snprintf(prefix, sizeof prefix, "block%d.layer.%d.", block, b);
-            const int channels = (16 << (block - 1)) * widen;
-            x = basic_block(m, prefix, x, channels, block > 1 && b == 0 ? 2 : 1);
+            x = basic_block(m, prefix, x, channels[block], block > 1 && b == 0 ? 2 : 1);
         }
     const int bn1 = graph_norm_tensors(m, "", "bn1", graph_channels(m, x));
     graph_norm(m, bn1, x, NONE, true);
