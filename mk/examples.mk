@@ -27,8 +27,15 @@ $(O)/bin/gdkd-distill: $(TRAINER_OBJ) $(O)/lib/libgdkd.a
 	@mkdir -p $(@D)
 	$(LINK) $(ALL_LDFLAGS) $^ $(TRAINER_LIBS) -o $@
 
+# The page about runs is made by a program of its own, which the trainer looks for beside itself.
+$(O)/bin/gdkd-report: examples/distill/report/report.py
+	@mkdir -p $(@D)
+	@install -m 755 $< $@
+
+$(O)/bin/gdkd-distill: | $(O)/bin/gdkd-report
+
 $(O)/bin/quickstart: examples/quickstart.c $(O)/lib/libgdkd.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MF $(O)/obj/quickstart.d $< $(O)/lib/libgdkd.a $(ALL_LDFLAGS) -lm -o $@
 
-all: $(O)/bin/gdkd-distill $(O)/bin/quickstart
+all: $(O)/bin/gdkd-distill $(O)/bin/gdkd-report $(O)/bin/quickstart

@@ -3,9 +3,10 @@
 #include "app/compare_list.h"
 #include "app/overwrite.h"
 #include "app/training_plan.h"
+#include "base/clock.h"
 #include "base/safe_file.h"
 #include "net/weights.h"
-#include "report/report.h"
+#include "report/page.h"
 #include "report/summary.h"
 
 #include <inttypes.h>
@@ -27,6 +28,7 @@ typedef struct {
     uint64_t seeds[MAX_SEEDS];
     series results[MAX_VARIANTS];
     int variant_count, seed_count;
+    error_line no_page; // why there is none; no text: there is one
 } comparison;
 
 static bool path_in(const comparison *c, char path[PATH_MAX], const char *name, const char *ending,
@@ -208,24 +210,33 @@ static bool write_report(const comparison *c, error_line *e) {
             list[count] = paths[count];
             count++;
         }
-    fine = fine && path_in(c, report, "report", ".html", e) && report_runs(list, count, report, e);
+    fine =
+        fine && path_in(c, report, "report", ".html", e) && page_make(list, count, report, NULL, e);
     free(list);
     free(paths);
     return fine;
 }
 
+enum { PAGE_SECONDS = 60 }; // a page takes a few of them
+
 // Seed by seed, so that a comparison that is cut short has something of every loss. The report is
-// written anew after every student; where that fails the students go on, and the last one counts.
+// written after the first student, anew once a minute, and after the last one. Where that fails the
+// students go on, and the last one counts; runs are not worse for a page that cannot be made here.
 static bool run_students(comparison *c, error_line *e) {
-    error_line fault;
     bool reported = true;
+    double due = 0;
     for (int run = 0; run < c->seed_count; run++)
         for (int which = 0; which < c->variant_count; which++) {
+            const bool last = run == c->seed_count - 1 && which == c->variant_count - 1;
             if (!run_student(c, which, run, e)) return false;
-            reported = write_report(c, &fault);
+            if (!last && clock_seconds() < due) continue;
+            c->no_page = (error_line){0};
+            reported = write_report(c, &c->no_page);
+            due = clock_seconds() + PAGE_SECONDS;
         }
-    if (!reported) *e = fault;
-    return reported;
+    if (reported || c->no_page.status == PAGE_UNAVAILABLE) return true;
+    *e = c->no_page;
+    return false;
 }
 
 // --- The comparison ------------------------------------------------------------------------------
@@ -239,7 +250,6 @@ static bool prepare_results(comparison *c, error_line *e) {
                       .seed = c->seeds,
                       .logs = calloc((size_t)c->seed_count, sizeof(run_log))};
         if (!r->logs) return error_memory(e, "the logs");
-        criterion_describe(&c->variants[i].loss, r->detail, sizeof r->detail);
         for (int j = 0; j < c->seed_count; j++)
             if (!run_log_init(&r->logs[j], c->s->epochs, e)) return false;
     }
@@ -290,6 +300,15 @@ static void tell_unused(const comparison *c) {
     if (!c->s->quiet) settings_tell_unused(c->s, losses, c->variant_count);
 }
 
+static void tell_page(const comparison *c) {
+    const char *folder = c->s->out_dir;
+    if (c->no_page.status == PAGE_UNAVAILABLE)
+        printf("\nno report: %s\nInstall it, then: gdkd-distill report %s\n", c->no_page.text,
+               folder);
+    else
+        printf("\nreport: %s/report.html\n", folder);
+}
+
 static bool compare(comparison *c, error_line *e) {
     const settings *s = c->s;
     c->variant_count = compare_losses(s, c->variants, e);
@@ -310,7 +329,7 @@ static bool compare(comparison *c, error_line *e) {
         printf("teacher %s: top-1 %.2f %%, top-5 %.2f %%\n", s->teacher_model,
                c->teacher_accuracy.top1, c->teacher_accuracy.top5);
     summary_print(c->results, c->variant_count, stdout);
-    if (fine) printf("\nreport: %s/report.html\n", s->out_dir);
+    if (fine) tell_page(c);
     return fine;
 }
 

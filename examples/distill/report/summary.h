@@ -17,7 +17,6 @@ double statistic_spread(const statistic *s); // 0 for fewer than two
 
 typedef struct {
     const char *name;     // as the user wrote it: "gdkd:k=3"
-    char detail[256];     // its settings
     int epochs;           // of a finished run
     int seeds;            // runs
     const uint64_t *seed; // [seeds]

@@ -72,9 +72,8 @@ bool criterion_needs_teacher(const loss_settings *s) {
     return s->kind != LOSS_CE && s->kd_weight != 0;
 }
 
-double criterion_weight(const loss_settings *s, loss_term term) {
-    if (term == TERM_TOTAL) return 1;
-    if (term == TERM_CE) return s->ce_weight;
+// What a term of the distillation is multiplied with in the total, after the warm-up; 0 where a loss has no such term.
+static double term_weight(const loss_settings *s, loss_term term) {
     if (s->kind == LOSS_CE) return 0;
     const bool plain = s->kind == LOSS_KD, dkd = s->kind == LOSS_DKD;
     double own = 0;
@@ -161,9 +160,9 @@ static void copy_terms(const loss_settings *s, const gdkd_result *r, double term
     if (s->kind == LOSS_KD) return;
     // DKD's first group is one class: it has no low term. GDKD3's are {top 1}, {top 2..k}, {rest}.
     const int top = s->kind == LOSS_GDKD3 ? 1 : 0;
-    if (criterion_weight(s, TERM_HIGH) != 0) terms[TERM_HIGH] = r->high;
-    if (criterion_weight(s, TERM_TOP) != 0) terms[TERM_TOP] = r->low[top];
-    if (criterion_weight(s, TERM_OTHER) != 0) terms[TERM_OTHER] = r->low[top + 1];
+    if (term_weight(s, TERM_HIGH) != 0) terms[TERM_HIGH] = r->high;
+    if (term_weight(s, TERM_TOP) != 0) terms[TERM_TOP] = r->low[top];
+    if (term_weight(s, TERM_OTHER) != 0) terms[TERM_OTHER] = r->low[top + 1];
 }
 
 bool criterion_apply(criterion *c, const float *student, const void *teacher, const int64_t *target,

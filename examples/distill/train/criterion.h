@@ -41,10 +41,6 @@ void criterion_describe(const loss_settings *s, char *text, int size);
 typedef enum { TERM_TOTAL, TERM_CE, TERM_KD, TERM_HIGH, TERM_TOP, TERM_OTHER, TERMS } loss_term;
 extern const char *const term_names[TERMS]; // "loss", "ce", "kd", "high", "top", "other"
 
-// What a term is multiplied with in the total, after the warm-up; 0 where a loss has no such term.
-// TERM_TOTAL has 1; TERM_KD is a part of its own in KD alone, elsewhere its parts are.
-double criterion_weight(const loss_settings *s, loss_term term);
-
 typedef struct criterion criterion;
 
 typedef enum { TEACHER_F32, TEACHER_F16 } teacher_type;

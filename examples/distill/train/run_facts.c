@@ -1,61 +1,50 @@
 #include "train/run_facts.h"
 
 #include "base/json_file.h"
-#include "base/safe_file.h"
 
 #include <cjson/cJSON.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 typedef enum { TEXT, WHOLE, REAL } fact_kind;
-typedef enum {
-    OPTIONAL = 1,
-    OWN = 2,      // may differ between runs that are alike
-    LOSS = 4,     // a setting of the loss
-    TRAINING = 8, // a setting of the rest
-} fact_flags;
-
 typedef struct {
     const char *key;
     fact_kind kind;
-    unsigned flags;
     size_t offset;
 } fact;
 
 #define AT(member) offsetof(run_facts, member)
 static const fact facts[] = {
-    {"name", TEXT, 0, AT(name)},
-    {"model", TEXT, TRAINING, AT(model)},
-    {"teacher-model", TEXT, OPTIONAL | TRAINING, AT(teacher_model)},
-    {"teacher-logits", TEXT, OPTIONAL | TRAINING, AT(teacher_logits)},
-    {"dataset", TEXT, TRAINING, AT(dataset)},
-    {"train-images", WHOLE, TRAINING, AT(train_images)},
-    {"temperature", REAL, LOSS, AT(loss.temperature)},
-    {"k", WHOLE, LOSS, AT(loss.k)},
-    {"w0", REAL, LOSS, AT(loss.w0)},
-    {"w1", REAL, LOSS, AT(loss.w1)},
-    {"w2", REAL, LOSS, AT(loss.w2)},
-    {"alpha", REAL, LOSS, AT(loss.alpha)},
-    {"beta", REAL, LOSS, AT(loss.beta)},
-    {"warmup", REAL, LOSS, AT(loss.warmup)},
-    {"ce-weight", REAL, LOSS, AT(loss.ce_weight)},
-    {"kd-weight", REAL, LOSS, AT(loss.kd_weight)},
-    {"epochs", WHOLE, TRAINING, AT(epochs)},
-    {"batch", WHOLE, TRAINING, AT(batch)},
-    {"lr", REAL, TRAINING, AT(lr)},
-    {"lr-min", REAL, TRAINING, AT(lr_min)},
-    {"schedule", TEXT, TRAINING, AT(schedule)},
-    {"momentum", REAL, TRAINING, AT(momentum)},
-    {"weight-decay", REAL, TRAINING, AT(weight_decay)},
-    {"library", TEXT, OWN | TRAINING, AT(library)},
-    {"kernels", TEXT, OWN | TRAINING, AT(kernels)},
-    {"log", TEXT, OWN, AT(log)},
-    {"logits", TEXT, OWN, AT(logits)},
-    {"teacher-test-logits", TEXT, OPTIONAL | OWN, AT(teacher_test_logits)},
-    {"classes", WHOLE, 0, AT(classes)},
+    {"name", TEXT, AT(name)},
+    {"model", TEXT, AT(model)},
+    {"teacher-model", TEXT, AT(teacher_model)},
+    {"teacher-logits", TEXT, AT(teacher_logits)},
+    {"dataset", TEXT, AT(dataset)},
+    {"train-images", WHOLE, AT(train_images)},
+    {"temperature", REAL, AT(loss.temperature)},
+    {"k", WHOLE, AT(loss.k)},
+    {"w0", REAL, AT(loss.w0)},
+    {"w1", REAL, AT(loss.w1)},
+    {"w2", REAL, AT(loss.w2)},
+    {"alpha", REAL, AT(loss.alpha)},
+    {"beta", REAL, AT(loss.beta)},
+    {"warmup", REAL, AT(loss.warmup)},
+    {"ce-weight", REAL, AT(loss.ce_weight)},
+    {"kd-weight", REAL, AT(loss.kd_weight)},
+    {"epochs", WHOLE, AT(epochs)},
+    {"batch", WHOLE, AT(batch)},
+    {"lr", REAL, AT(lr)},
+    {"lr-min", REAL, AT(lr_min)},
+    {"schedule", TEXT, AT(schedule)},
+    {"momentum", REAL, AT(momentum)},
+    {"weight-decay", REAL, AT(weight_decay)},
+    {"library", TEXT, AT(library)},
+    {"kernels", TEXT, AT(kernels)},
+    {"log", TEXT, AT(log)},
+    {"logits", TEXT, AT(logits)},
+    {"teacher-test-logits", TEXT, AT(teacher_test_logits)},
+    {"classes", WHOLE, AT(classes)},
 };
 enum { FACTS = sizeof facts / sizeof *facts };
 
@@ -63,13 +52,11 @@ static const void *place(const run_facts *f, const fact *one) {
     return (const char *)f + one->offset;
 }
 
-// --- Writing -------------------------------------------------------------------------------------
-
 static bool add_fact(cJSON *json, const run_facts *f, const fact *one) {
     const void *at = place(f, one);
     if (one->kind == WHOLE) return cJSON_AddNumberToObject(json, one->key, *(const int *)at);
     if (one->kind == REAL) return cJSON_AddNumberToObject(json, one->key, *(const double *)at);
-    const char *text = *(const char *const *)at;
+    const char *text = *(const char *const *)at; // NULL: nothing to tell
     return !text || cJSON_AddStringToObject(json, one->key, text);
 }
 
@@ -100,152 +87,4 @@ static cJSON *to_json(const run_facts *f) {
 
 bool run_facts_write(const run_facts *f, const char *path, error_line *e) {
     return json_file_write(to_json(f), path, e);
-}
-
-// --- Reading -------------------------------------------------------------------------------------
-
-// False when the fact is missing or is of another kind than it should be.
-static bool take_fact(run_facts *f, const cJSON *json, const fact *one) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, one->key);
-    void *at = (char *)f + one->offset;
-    if (!item) return one->flags & OPTIONAL;
-    if (one->kind == TEXT) {
-        const char *text = cJSON_GetStringValue(item);
-        memcpy(at, &text, sizeof text);
-        return text && *text;
-    }
-    const double value = cJSON_IsNumber(item) ? item->valuedouble : NAN;
-    if (one->kind == REAL) {
-        memcpy(at, &value, sizeof value);
-        return isfinite(value) && value >= 0;
-    }
-    if (!(value >= 1 && value <= INT_MAX && value == floor(value))) return false;
-    const int whole = (int)value;
-    memcpy(at, &whole, sizeof whole);
-    return true;
-}
-
-static bool take_loss(run_facts *f, const cJSON *json) {
-    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "loss"));
-    f->loss.kind = 0;
-    while (name && f->loss.kind < LOSS_KINDS && strcmp(name, loss_names[f->loss.kind]) != 0)
-        f->loss.kind++;
-    return name && f->loss.kind < LOSS_KINDS;
-}
-
-static bool take_seed(run_facts *f, const cJSON *json) {
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "seed"));
-    char *end = NULL;
-    if (!text || *text < '0' || *text > '9') return false;
-    f->seed = strtoull(text, &end, 10);
-    return *end == '\0';
-}
-
-static bool take_class_names(run_facts *f, const cJSON *json) {
-    const cJSON *array = cJSON_GetObjectItemCaseSensitive(json, "class-names"), *item;
-    if (!array) return true;
-    if (cJSON_GetArraySize(array) != f->classes) return false;
-    const char **names = calloc((size_t)f->classes, sizeof *names);
-    f->owned[1] = names;
-    f->class_names = names;
-    cJSON_ArrayForEach(item, array) {
-        if (!names || !cJSON_IsString(item)) return false;
-        *names++ = item->valuestring;
-    }
-    return true;
-}
-
-static bool take_labels(run_facts *f, const cJSON *json) {
-    const cJSON *array = cJSON_GetObjectItemCaseSensitive(json, "labels"), *item;
-    f->images = (size_t)cJSON_GetArraySize(array);
-    int64_t *labels = calloc(f->images + 1, sizeof *labels);
-    f->owned[2] = labels;
-    f->labels = labels;
-    cJSON_ArrayForEach(item, array) {
-        const double label = cJSON_IsNumber(item) ? item->valuedouble : -1;
-        if (!labels || !(label >= 0 && label < f->classes && label == floor(label))) return false;
-        *labels++ = (int64_t)label;
-    }
-    return f->images > 0;
-}
-
-// The key of the first fact that cannot be used, or NULL.
-static const char *take_all(run_facts *f, const cJSON *json) {
-    for (int i = 0; i < FACTS; i++)
-        if (!take_fact(f, json, &facts[i])) return facts[i].key;
-    if (!take_loss(f, json)) return "loss";
-    if (!take_seed(f, json)) return "seed";
-    if (!take_class_names(f, json)) return "class-names";
-    return take_labels(f, json) ? NULL : "labels";
-}
-
-bool run_facts_read(run_facts *f, const char *path, error_line *e) {
-    size_t size;
-    *f = (run_facts){0};
-    char *text = safe_file_read(path, &size, e);
-    if (!text) return false;
-    cJSON *json = cJSON_ParseWithLength(text, size);
-    free(text);
-    f->owned[0] = json;
-    if (!cJSON_IsObject(json)) {
-        run_facts_free(f);
-        return error_set(e, "%s is damaged: it is no JSON object; train that run again", path);
-    }
-    const char *fault = take_all(f, json);
-    if (!fault) return true;
-    run_facts_free(f);
-    return error_set(e, "%s cannot be used: \"%s\" is missing or wrong; train that run again", path,
-                     fault);
-}
-
-void run_facts_free(run_facts *f) {
-    cJSON_Delete(f->owned[0]);
-    free(f->owned[1]);
-    free(f->owned[2]);
-    *f = (run_facts){0};
-}
-
-// --- Comparing -----------------------------------------------------------------------------------
-
-static bool same_fact(const run_facts *a, const run_facts *b, const fact *one) {
-    const void *left = place(a, one), *right = place(b, one);
-    if (one->kind == WHOLE) return *(const int *)left == *(const int *)right;
-    if (one->kind == REAL) return *(const double *)left == *(const double *)right;
-    const char *x = *(const char *const *)left, *y = *(const char *const *)right;
-    return x && y ? strcmp(x, y) == 0 : x == y;
-}
-
-bool run_facts_alike(const run_facts *a, const run_facts *b) {
-    bool alike = a->loss.kind == b->loss.kind;
-    for (int i = 0; alike && i < FACTS; i++)
-        alike = (facts[i].flags & OWN) || same_fact(a, b, &facts[i]);
-    return alike;
-}
-
-// --- Telling -------------------------------------------------------------------------------------
-
-const char *run_facts_key(int i) {
-    return i < FACTS ? facts[i].key : NULL;
-}
-
-bool run_facts_of_loss(int i) {
-    return facts[i].flags & LOSS;
-}
-
-bool run_facts_of_training(int i) {
-    return facts[i].flags & TRAINING;
-}
-
-bool run_facts_tell(const run_facts *f, int i, char *text, size_t size) {
-    const void *at = place(f, &facts[i]);
-    if (facts[i].kind == WHOLE) {
-        snprintf(text, size, "%d", *(const int *)at);
-    } else if (facts[i].kind == REAL) {
-        snprintf(text, size, "%g", *(const double *)at);
-    } else {
-        const char *word = *(const char *const *)at;
-        snprintf(text, size, "%s", word ? word : "");
-        return word;
-    }
-    return true;
 }

@@ -30,25 +30,8 @@ typedef struct {
     const char **class_names; // [classes], or NULL where the data set has none
     size_t images;            // of the test
     const int64_t *labels;    // [images]
-    void *owned[3];           // what the pointers above point into, when read from a file
 } run_facts;
 
 bool run_facts_write(const run_facts *f, const char *path, error_line *e);
-
-// Checks every value. On failure *f holds nothing.
-bool run_facts_read(run_facts *f, const char *path, error_line *e);
-void run_facts_free(run_facts *f);
-
-// Whether two runs differ in nothing but their seed, their files and the machine.
-bool run_facts_alike(const run_facts *a, const run_facts *b);
-
-// The facts, one after the other: their keys (NULL behind the last), and their values in words.
-// run_facts_tell is false for one that the run does not have.
-const char *run_facts_key(int i);
-bool run_facts_tell(const run_facts *f, int i, char *text, size_t size);
-
-// Whether it is a setting of the loss, which criterion_describe tells, or one of the training.
-bool run_facts_of_loss(int i);
-bool run_facts_of_training(int i);
 
 #endif

@@ -36,7 +36,4 @@ const epoch_record *run_log_last(const run_log *log);
 // The whole log as a CSV. Terms that the loss does not have are empty.
 bool run_log_write(const run_log *log, const char *path, error_line *e);
 
-// Reads such a CSV of a run that was planned for `epochs`; *log is initialised here.
-bool run_log_read(run_log *log, int epochs, const char *path, error_line *e);
-
 #endif
