@@ -27,10 +27,11 @@ $(O)/bin/gdkd-distill: $(TRAINER_OBJ) $(O)/lib/libgdkd.a
 	@mkdir -p $(@D)
 	$(LINK) $(ALL_LDFLAGS) $^ $(TRAINER_LIBS) -o $@
 
-# The page about runs is made by a program of its own, which the trainer looks for beside itself.
-$(O)/bin/gdkd-report: examples/distill/report/report.py
+# The page about runs is made by a program of its own, which the trainer looks for beside itself. A link: it looks for
+# page.html beside itself in turn.
+$(O)/bin/gdkd-report: FORCE
 	@mkdir -p $(@D)
-	@install -m 755 $< $@
+	@ln -sfn $(CURDIR)/examples/distill/report/report.py $@
 
 $(O)/bin/gdkd-distill: | $(O)/bin/gdkd-report
 

@@ -144,7 +144,7 @@ check 'options of report from a file' "$program" report --config "$folder/report
 check 'where it says' test -s "$folder/configured.html"
 expect 2 'report wants folders of runs' report
 expect 1 'no *.run.json there' report "$folder/data"
-expect 1 'is not there' report "$folder/no"
+expect 1 'cannot be read: No such file' report "$folder/no"
 expect 1 'cannot be written' report "$folder/moved" --out "$folder/no/report.html"
 check 'fewer test images' "$program" train --data "$data" --limit 100 --model resnet8 --epochs 1 --quiet --out "$folder/runs/c.safetensors"
 expect 1 'they do not fit into one report' report "$folder/runs"
@@ -280,7 +280,7 @@ expect 2 '--config '"$folder"'/keep.config.json would be overwritten' \
 expect 2 'is another file of this run too; give another --log' \
     train --data "$data" --model resnet8 --out "$folder/w.safetensors" --log "$folder/w.checkpoint"
 for ending in logits.npy safetensors checkpoint config.json; do
-    expect 2 'belongs to a run and would be overwritten' report "$folder/runs/a.run.json" --out "$folder/runs/a.$ending"
+    expect 2 'is no page and would be overwritten' report "$folder/runs/a.run.json" --out "$folder/runs/a.$ending"
 done
 set -- --model resnet8 --epochs 1 --quiet
 cp "$folder/cifar/train.bin" "$folder/keep.bin"

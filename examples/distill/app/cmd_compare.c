@@ -210,8 +210,7 @@ static bool write_report(const comparison *c, error_line *e) {
             list[count] = paths[count];
             count++;
         }
-    fine =
-        fine && path_in(c, report, "report", ".html", e) && page_make(list, count, report, NULL, e);
+    fine = fine && path_in(c, report, "report", ".html", e) && page_make(list, count, report, e);
     free(list);
     free(paths);
     return fine;

@@ -108,7 +108,7 @@ void safe_file_abandon(safe_file *file) {
     file->stream = NULL;
 }
 
-static char *read_stream(FILE *stream, const char *path, size_t *size, error_line *e) {
+char *safe_stream_read(FILE *stream, const char *path, size_t *size, error_line *e) {
     size_t room = 1U << 16, used = 0;
     char *bytes = malloc(room);
     while (bytes) {
@@ -162,7 +162,7 @@ static FILE *open_regular(const char *path, error_line *e) {
 char *safe_file_read(const char *path, size_t *size, error_line *e) {
     FILE *stream = open_regular(path, e);
     if (!stream) return NULL;
-    char *bytes = read_stream(stream, path, size, e);
+    char *bytes = safe_stream_read(stream, path, size, e);
     fclose(stream);
     return bytes;
 }

@@ -33,6 +33,9 @@ void safe_file_abandon(safe_file *file);
 // The content of a regular file, to be freed, with a byte 0 behind it; NULL on failure.
 char *safe_file_read(const char *path, size_t *size, error_line *e);
 
+// The rest of a stream, likewise; `path` is for messages.
+char *safe_stream_read(FILE *stream, const char *path, size_t *size, error_line *e);
+
 // Fails for a directory, a pipe, a device: what may have no end, or no content.
 bool check_regular(const struct stat *status, const char *path, error_line *e);
 
