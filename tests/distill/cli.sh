@@ -156,17 +156,20 @@ check 'no page of half the runs' test ! -e "$folder/moved/report.html"
 # Without Python's packages, or without the program, the runs are as good; how to make the page is said.
 mkdir "$folder/no-packages" "$folder/alone"
 echo 'raise ImportError("No module named matplotlib")' > "$folder/no-packages/matplotlib.py"
+pageless() {
+    "$1" compare --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 --losses ce --seeds 1 \
+        --epochs 1 --quiet --out-dir "$folder/pageless" > "$folder/result"
+}
 export PYTHONPATH="$folder/no-packages"
-set -- --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 --losses ce --seeds 1 --epochs 1 --quiet
-check 'a comparison without a page' "$program" compare "$@" --out-dir "$folder/pageless"
-check 'why there is none' grep -q 'no report: No module named matplotlib: .* are needed' "$folder/said"
-check 'how to make it' grep -qF "gdkd-distill report $folder/pageless" "$folder/said"
+check 'a comparison without a page' pageless "$program"
+check 'why there is none' grep -q 'no report: No module named matplotlib: .* are needed' "$folder/result"
+check 'how to make it' grep -qF "gdkd-distill report $folder/pageless" "$folder/result"
 check 'all that a run leaves' test -s "$folder/pageless/ce-seed1.run.json"
 expect 1 'No module named matplotlib' report "$folder/pageless"
 unset PYTHONPATH
 cp "$program" "$folder/alone"
-check 'a comparison without the program' "$folder/alone/gdkd-distill" compare "$@" --out-dir "$folder/pageless"
-check 'what it needs' grep -q 'no report: gdkd-report does not run here: .*python3-matplotlib' "$folder/said"
+check 'a comparison without the program' pageless "$folder/alone/gdkd-distill"
+check 'what it needs' grep -q 'no report: gdkd-report does not run here: .*python3-matplotlib' "$folder/result"
 check 'the page, later' "$program" report "$folder/pageless"
 
 # --- Speed ---------------------------------------------------------------------------------------

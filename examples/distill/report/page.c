@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <spawn.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -25,11 +24,12 @@ typedef struct {
 
 // Beside this program, where `make` puts it; otherwise the shell's path is searched for the bare name.
 static void find_program(char path[PATH_MAX]) {
-    const ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof "/" PROGRAM);
-    path[length > 0 ? length : 0] = '\0';
-    char *slash = strrchr(path, '/');
-    if (slash) strcpy(slash + 1, PROGRAM);
-    if (!slash || access(path, X_OK) != 0) strcpy(path, PROGRAM);
+    char own[PATH_MAX - sizeof "/" PROGRAM];
+    const ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
+    own[length > 0 ? length : 0] = '\0';
+    const char *slash = strrchr(own, '/');
+    snprintf(path, PATH_MAX, "%.*s/" PROGRAM, slash ? (int)(slash - own) : 0, own);
+    if (!slash || access(path, X_OK) != 0) snprintf(path, PATH_MAX, PROGRAM);
 }
 
 // 0, or why the program does not run. ends: of two pipes, [0] to read from.
@@ -124,7 +124,11 @@ static bool may_become_page(const char *path, error_line *e) {
 
 // posix_spawn's arguments are not const, though nobody writes to them.
 static char *argument(const char *text) {
-    return (char *)(uintptr_t)text;
+    const union {
+        const char *text;
+        char *argument;
+    } same = {text};
+    return same.argument;
 }
 
 bool page_make(const char *const *paths, int count, const char *out, error_line *e) {
