@@ -237,7 +237,7 @@ def test_damage_is_named(folder):
         refused(folder, "a.run.json cannot be used", f'"{key}"')
     rewrite(f"{folder}/a.run.json", lambda _: whole)
     for change, words in ((lambda t: t[:-5], "is cut off in line 3"), (lambda t: t.replace(b"\n2,", b"\n3,"), "is damaged in line 3"),
-                          (lambda t: t.replace(b",50,", b",x,"), "is damaged in line 2"), (lambda t: t[:len(HEAD)], "has 0 epochs"),
+                          (lambda t: t.replace(b",50,", b",x,"), "is damaged: "), (lambda t: t.replace(b",50,", b",50,0,", 1), "is damaged: "), (lambda t: t[:len(HEAD)], "has 0 epochs"),
                           (lambda t: t + t[len(HEAD):], "has 4 epochs"), (lambda t: b"x\n", "is no log")):
         before = rewrite(f"{folder}/c.csv", change)
         refused(folder, "c.csv " + words)

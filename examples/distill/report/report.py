@@ -34,9 +34,9 @@ class Fault(Exception):
 
 ENDING = ".run.json"
 LOSS_KEYS = ["temperature", "k", "w0", "w1", "w2", "alpha", "beta", "warmup", "ce-weight", "kd-weight"]
-WHOLE = {"train-images", "k", "epochs", "batch", "classes"}
-REAL = {*LOSS_KEYS, "lr", "lr-min", "momentum", "weight-decay"} - WHOLE
-TEXT = {"name", "loss", "seed", "model", "dataset", "schedule", "library", "kernels", "log", "logits"}
+KINDS = (dict.fromkeys("name loss seed model dataset schedule library kernels log logits".split(), str)
+         | dict.fromkeys("train-images epochs batch classes k".split(), int)
+         | dict.fromkeys([*LOSS_KEYS[:1], *LOSS_KEYS[2:], "lr", "lr-min", "momentum", "weight-decay"], (int, float)))
 OPTIONAL = {"teacher-model", "teacher-logits", "teacher-test-logits"}
 FILES = {"log", "logits", "teacher-test-logits"}
 NO_SETTING = {"name", "loss", "seed", "classes", "labels", "class-names"} | FILES
@@ -52,13 +52,10 @@ OWN = {"dkd": "alpha {alpha:g}, beta {beta:g}, ", "gdkd": GDKD, "gdkd3": GDKD}
 
 def wrong_fact(f):
     """The first key that is missing or has a value that cannot be, or None."""
-    def is_number(value, low, kinds):
-        return type(value) in kinds and low <= value < 2**31
-    for key in sorted(TEXT | OPTIONAL & f.keys()):
-        if not isinstance(f.get(key), str) or not f[key]:
-            return key
-    for key in sorted(WHOLE | REAL):
-        if not is_number(f.get(key), key in WHOLE, (int,) if key in WHOLE else (int, float)):
+    def fits(value, kind, low=0):
+        return isinstance(value, kind) and not isinstance(value, bool) and (value != "" if kind is str else low <= value < 2**31)
+    for key, kind in (KINDS | dict.fromkeys(OPTIONAL & f.keys(), str)).items():
+        if not fits(f.get(key), kind, low=int(kind is int)):
             return key
     if not re.fullmatch("[0-9]+", f["seed"]):
         return "seed"
@@ -67,7 +64,7 @@ def wrong_fact(f):
     names, labels = f.get("class-names", ["name"] * f["classes"]), f.get("labels")
     if not isinstance(names, list) or len(names) != f["classes"] or not all(isinstance(name, str) for name in names):
         return "class-names"
-    fine = isinstance(labels, list) and labels and all(is_number(n, 0, (int,)) and n < f["classes"] for n in labels)
+    fine = isinstance(labels, list) and labels and all(fits(n, int) and n < f["classes"] for n in labels)
     return None if fine else "labels"
 
 
@@ -85,27 +82,24 @@ def read_facts(path):
 
 
 def read_log(path, epochs):
-    """The columns of a CSV, by name. Only terms may be missing: a loss does not have all of them."""
+    """A CSV, its columns by name. Only terms may be missing: a loss does not have all of them."""
     with open(path, encoding="utf-8", errors="replace") as file:
-        *lines, rest = file.read().split("\n")
-    columns = lines[0].split(",") if lines else []
-    if rest:
-        raise Fault(f"{path} is cut off in line {len(lines) + 1}")
-    if not {"epoch", "train_loss", "train_top1", "test_top1", "test_top5", "seconds", "libgdkd_share"} <= {*columns}:
+        text = file.read()
+    if not {"epoch", "train_top1", "test_top1", "test_top5", "seconds", "libgdkd_share"} <= {*text.split("\n")[0].split(",")}:
         raise Fault(f"{path} is no log of a training run")
-    if not 2 <= len(lines) <= epochs + 1:
-        raise Fault(f"{path} has {len(lines) - 1} epochs, its run was to have {epochs}")
-    rows = []
-    for at, line in enumerate(lines[1:], 2):
-        try:
-            row = dict(zip(columns, [float(cell or "nan") for cell in line.split(",")], strict=True))
-        except ValueError:
-            row = {"epoch": 0}
-        needed = [value for key, value in row.items() if key == "train_top1" or not key.startswith("train_")]
-        if row["epoch"] != at - 1 or not all(map(math.isfinite, needed)) or row["seconds"] <= 0:
-            raise Fault(f"{path} is damaged in line {at}")
-        rows.append(row)
-    return {key: np.array([row[key] for row in rows]) for key in columns}
+    if not text.endswith("\n"):
+        raise Fault(f"{path} is cut off in line {text.count(chr(10)) + 1}")
+    try:
+        log = np.genfromtxt(io.StringIO(text), delimiter=",", names=True, ndmin=1, comments=None, loose=False)
+    except ValueError as error:
+        raise Fault(f"{path} is damaged: {error}") from error
+    if not 1 <= len(log) <= epochs:
+        raise Fault(f"{path} has {len(log)} epochs, its run was to have {epochs}")
+    needed = [log[key] for key in log.dtype.names if key == "train_top1" or not key.startswith("train_")]
+    fine = np.isfinite(needed).all(0) & (log["epoch"] == np.arange(1, len(log) + 1)) & (log["seconds"] > 0)
+    if not fine.all():
+        raise Fault(f"{path} is damaged in line {fine.argmin() + 2}")
+    return log
 
 
 def read_logits(path, facts):
@@ -130,7 +124,7 @@ class Run:
         self.labels = np.array(self.facts["labels"])
         self.log = read_log(self.beside("log"), self.facts["epochs"])
         self.logits = read_logits(self.beside("logits"), self.facts)
-        self.epochs = len(self.log["epoch"])
+        self.epochs = len(self.log)
         self.finished = self.epochs == self.facts["epochs"]
         found, logged = 0 if self.logits is None else top(self.logits, self.labels, 1), self.log["test_top1"][-1]
         if self.logits is not None and abs(found - logged) > 1e-3:  # the CSV has three decimals
@@ -454,7 +448,7 @@ def curve_plot(data, column, title, ylabel, unit="", reference=None):
     for style, series in enumerate(data.series):
         values = np.full((len(series.runs), series.epochs), np.nan)
         for row, run in zip(values, series.runs):
-            row[:run.epochs] = run.log.get(column, math.nan)
+            row[:run.epochs] = run.log[column] if column in run.log.dtype.names else math.nan
         reached, several = np.isfinite(values).any(0), len(values) > 1
         for row in values if several and reached.any() else []:
             plot.line(np.arange(1, len(row) + 1), row, style, series.name, faint=True)
@@ -470,7 +464,7 @@ def curve_plot(data, column, title, ylabel, unit="", reference=None):
 def term_plots(data):
     known = {"loss": "loss: the weighted sum", "ce": "ce: cross-entropy with the labels", "kd": "kd: the whole distillation term",
              "high": "high: between the groups", "top": "top: among the top classes", "other": "other: among the other classes"}
-    columns = dict.fromkeys(c[6:] for run in data.runs for c in run.log if c.startswith("train_") and c != "train_top1")
+    columns = dict.fromkeys(c[6:] for run in data.runs for c in run.log.dtype.names if c.startswith("train_") and c != "train_top1")
     made = [curve_plot(data, "train_" + c, known.get(c, c), {"loss": "weighted", "ce": "nats"}.get(c, "T² · nats")) for c in columns]
     return [plot for plot in made if plot]
 
