@@ -206,6 +206,14 @@ def test_what_has_no_value_is_a_dash(folder):
     assert re.search(r"<small>share of the loss</small>.*<td>–<td>–<td>–<td>–<td>–\n", page)
 
 
+def test_losses_and_names_not_known_here(folder):
+    write_run(folder, "a", 5, loss="new", name="new", strength=3)
+    rewrite(f"{folder}/a.run.json", lambda text: text.replace(b"cat", b"c\xff\x01t\\u0007").replace(b"\x01", b""))
+    page = report.make_page(report.Data([folder]))
+    assert "<td>new<td>75.00<td>" in page and "<small>share of the loss" not in page and "<dt>strength<dd>3\n" in page
+    assert "<td>c\ufffdt<td>" in page and "\x07" not in page
+
+
 def test_the_page_stands_alone(folder):
     write_three(folder)
     page = report.make_page(report.Data([folder]))
