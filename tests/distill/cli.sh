@@ -144,7 +144,7 @@ check 'options of report from a file' "$program" report --config "$folder/report
 check 'where it says' test -s "$folder/configured.html"
 expect 2 'report wants folders of runs' report
 expect 1 'no *.run.json there' report "$folder/data"
-expect 1 'is not there' report "$folder/no"
+expect 1 'cannot be read: No such file' report "$folder/no"
 expect 1 'cannot be written' report "$folder/moved" --out "$folder/no/report.html"
 check 'fewer test images' "$program" train --data "$data" --limit 100 --model resnet8 --epochs 1 --quiet --out "$folder/runs/c.safetensors"
 expect 1 'they do not fit into one report' report "$folder/runs"
@@ -152,6 +152,25 @@ rm "$folder/moved/report.html"
 head -c 200 "$folder/compare/ce-seed2.csv" > "$folder/moved/ce-seed2.csv"
 expect 1 'ce-seed2.csv is cut off in line 2' report "$folder/moved"
 check 'no page of half the runs' test ! -e "$folder/moved/report.html"
+
+# Without Python's packages, or without the program, the runs are as good; how to make the page is said.
+mkdir "$folder/no-packages" "$folder/alone"
+echo 'raise ImportError("No module named matplotlib")' > "$folder/no-packages/matplotlib.py"
+pageless() {
+    "$1" compare --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 --losses ce --seeds 1 \
+        --epochs 1 --quiet --out-dir "$folder/pageless" > "$folder/result"
+}
+export PYTHONPATH="$folder/no-packages"
+check 'a comparison without a page' pageless "$program"
+check 'why there is none' grep -q 'no report: No module named matplotlib: .* are needed' "$folder/result"
+check 'how to make it' grep -qF "gdkd-distill report $folder/pageless" "$folder/result"
+check 'all that a run leaves' test -s "$folder/pageless/ce-seed1.run.json"
+expect 1 'No module named matplotlib' report "$folder/pageless"
+unset PYTHONPATH
+cp "$program" "$folder/alone"
+check 'a comparison without the program' pageless "$folder/alone/gdkd-distill"
+check 'what it needs' grep -q 'no report: gdkd-report does not run here: .*python3-matplotlib' "$folder/result"
+check 'the page, later' "$program" report "$folder/pageless"
 
 # --- Speed ---------------------------------------------------------------------------------------
 
@@ -280,7 +299,7 @@ expect 2 '--config '"$folder"'/keep.config.json would be overwritten' \
 expect 2 'is another file of this run too; give another --log' \
     train --data "$data" --model resnet8 --out "$folder/w.safetensors" --log "$folder/w.checkpoint"
 for ending in logits.npy safetensors checkpoint config.json; do
-    expect 2 'belongs to a run and would be overwritten' report "$folder/runs/a.run.json" --out "$folder/runs/a.$ending"
+    expect 2 'is no page and would be overwritten' report "$folder/runs/a.run.json" --out "$folder/runs/a.$ending"
 done
 set -- --model resnet8 --epochs 1 --quiet
 cp "$folder/cifar/train.bin" "$folder/keep.bin"

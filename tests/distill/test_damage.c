@@ -2,16 +2,16 @@
 // flipped at random; test_images has PNG and JPEG, test_page and test_report what a run leaves. Whatever comes: no
 // crash (the sanitizers watch), and a refusal is one line that names the file. Where the format has a checksum, or no room
 // for other meanings, every damage is refused.
-#include "checkpoint.h"
-#include "dataset.h"
-#include "npy.h"
-#include "rng.h"
-#include "safe_file.h"
-#include "safetensors.h"
+#include "base/npy.h"
+#include "base/rng.h"
+#include "base/safe_file.h"
+#include "base/safetensors.h"
+#include "data/dataset.h"
+#include "net/weights.h"
 #include "test_files.h"
 #include "test_idx.h"
 #include "test_suite.h"
-#include "weights.h"
+#include "train/checkpoint.h"
 
 #include <sys/stat.h>
 #include <zlib.h>

@@ -1,5 +1,6 @@
 // Reading data sets: small files made here, whole and damaged.
-#include "dataset.h"
+#include "data/class_names.h"
+#include "data/dataset.h"
 #include "test_files.h"
 #include "test_idx.h"
 #include "test_suite.h"
@@ -282,6 +283,20 @@ START_TEST(cifar_label_out_of_range_is_refused) {
 }
 END_TEST
 
+// --- Names of classes ----------------------------------------------------------------------------
+
+START_TEST(class_names_are_read) {
+    test_write("names", "apple\r\naquarium fish\n\n", 22);
+    char **names = class_names_read(test_folder, "names", 2);
+    ck_assert_str_eq(names[0], "apple");
+    ck_assert_str_eq(names[1], "aquarium fish");
+    free(names);
+    ck_assert_ptr_null(class_names_read(test_folder, "names", 3));
+    ck_assert_ptr_null(class_names_read(test_folder, "names", 1));
+    ck_assert_ptr_null(class_names_read(test_folder, "nothing", 2));
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("data");
     TCase *idx = tcase_create("idx"), *cifar = tcase_create("cifar");
@@ -302,6 +317,7 @@ int main(void) {
     tcase_add_test(idx, label_out_of_range_is_refused);
     tcase_add_test(idx, missing_files_say_where_to_get_them);
     tcase_add_test(idx, unknown_data_set_is_a_usage_error);
+    tcase_add_test(cifar, class_names_are_read);
     tcase_add_test(cifar, cifar100_is_read);
     tcase_add_test(cifar, cifar10_joins_its_training_files);
     tcase_add_test(cifar, each_part_has_its_own_files);

@@ -1,8 +1,8 @@
 // Folders of PNG and JPEG files: decoding, resizing, order, and what must be refused.
-#include "dataset.h"
-#include "image_file.h"
-#include "resize.h"
-#include "rng.h"
+#include "base/rng.h"
+#include "data/dataset.h"
+#include "data/image_file.h"
+#include "data/resize.h"
 #include "test_files.h"
 #include "test_suite.h"
 

@@ -1,5 +1,5 @@
 // NumPy's format: files written byte by byte as its description says, and what must be refused.
-#include "npy.h"
+#include "base/npy.h"
 #include "test_files.h"
 #include "test_suite.h"
 

@@ -1,7 +1,7 @@
 // The command line, files of options and presets, from table to message.
-#include "compare_list.h"
-#include "option_file.h"
-#include "settings.h"
+#include "app/compare_list.h"
+#include "app/option_file.h"
+#include "app/settings.h"
 #include "test_files.h"
 #include "test_suite.h"
 

@@ -1,5 +1,5 @@
 // Writing aside and renaming: what is on disk when, one temporary name, two writers.
-#include "safe_file.h"
+#include "base/safe_file.h"
 #include "test_files.h"
 #include "test_suite.h"
 

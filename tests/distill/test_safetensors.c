@@ -1,9 +1,9 @@
 // The weights' format: a file written by hand, round trips, and everything that can be wrong with a
 // file.
-#include "safetensors.h"
+#include "base/safetensors.h"
+#include "net/weights.h"
 #include "test_files.h"
 #include "test_suite.h"
-#include "weights.h"
 
 #include <math.h>
 #include <stdint.h>

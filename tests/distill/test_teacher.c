@@ -1,12 +1,12 @@
 // A teacher's logits from a file: a student learns from them what it learns from the network that
 // made them, to the bit.
-#include "evaluate.h"
-#include "npy.h"
-#include "rng.h"
-#include "teacher_logits.h"
+#include "base/npy.h"
+#include "base/rng.h"
 #include "test_files.h"
 #include "test_suite.h"
-#include "train_loop.h"
+#include "train/evaluate.h"
+#include "train/teacher_logits.h"
+#include "train/train_loop.h"
 
 #include <math.h>
 #include <omp.h>

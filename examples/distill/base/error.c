@@ -1,0 +1,47 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static bool fill(error_line *e, int status, const char *format, va_list arguments) {
+    e->status = status;
+    vsnprintf(e->text, sizeof e->text, format, arguments);
+    for (char *c = e->text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+    return false;
+}
+
+bool error_set(error_line *e, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fill(e, EXIT_RUNTIME, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool error_usage(error_line *e, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fill(e, EXIT_USAGE, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool error_interrupted(error_line *e, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fill(e, EXIT_INTERRUPTED, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+bool error_prefix(error_line *e, const char *where) {
+    const error_line inner = *e;
+    error_set(e, "%s: %s", where, inner.text);
+    e->status = inner.status;
+    return false;
+}
+
+bool error_memory(error_line *e, const char *what) {
+    return error_set(e, "not enough memory for %s", what);
+}

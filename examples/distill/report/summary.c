@@ -1,0 +1,83 @@
+#include "report/summary.h"
+
+#include <math.h>
+#include <string.h>
+
+bool series_finished(const series *s, int run) {
+    return s->logs[run].count == s->epochs;
+}
+
+// Welford's way.
+void statistic_add(statistic *s, double value) {
+    if (isnan(value)) return;
+    const double distance = value - s->mean;
+    s->count++;
+    s->mean += distance / s->count;
+    s->squares += distance * (value - s->mean);
+}
+
+double statistic_spread(const statistic *s) {
+    return s->count > 1 ? sqrt(s->squares / (s->count - 1)) : 0;
+}
+
+summary summarise(const series *s) {
+    summary r = {0};
+    double library_seconds = 0;
+    statistic last = {0}, best = {0};
+    for (int i = 0; i < s->seeds; i++) {
+        if (!series_finished(s, i)) continue;
+        r.runs++;
+        statistic_add(&last, run_log_last(&s->logs[i])->test_top1);
+        statistic_add(&best, run_log_best(&s->logs[i])->test_top1);
+        for (int j = 0; j < s->epochs; j++) {
+            const epoch_record *epoch = &s->logs[i].epochs[j];
+            r.seconds += epoch->seconds;
+            library_seconds += epoch->library_share * epoch->seconds;
+        }
+    }
+    if (r.runs == 0) return r;
+    r.library_share = library_seconds / r.seconds;
+    r.seconds /= (double)r.runs * s->epochs;
+    r.last = last.mean;
+    r.last_spread = statistic_spread(&last);
+    r.best = best.mean;
+    r.best_spread = statistic_spread(&best);
+    return r;
+}
+
+void summary_format(double mean, double spread, int runs, char *text, size_t size) {
+    if (runs > 1)
+        snprintf(text, size, "%.2f ± %.2f", mean, spread);
+    else
+        snprintf(text, size, "%.2f", mean);
+}
+
+// Pads to a width in characters: printf counts the two bytes of ± as two.
+static void print_cell(const char *text, int width, FILE *out) {
+    int characters = 0;
+    for (const char *c = text; *c; c++) characters += ((unsigned char)*c & 0xc0) != 0x80;
+    fprintf(out, "%*s%s", characters < width ? width - characters : 0, "", text);
+}
+
+void summary_print(const series *all, int count, FILE *out) {
+    int name_width = 4, finished = 0;
+    for (int i = 0; i < count; i++) {
+        if ((int)strlen(all[i].name) > name_width) name_width = (int)strlen(all[i].name);
+        finished += summarise(&all[i]).runs;
+    }
+    if (finished == 0) return;
+    fprintf(out, "\n%-*s  runs   top-1 last %%   top-1 best %%  s/epoch  libgdkd\n", name_width,
+            "loss");
+    for (int i = 0; i < count; i++) {
+        const summary r = summarise(&all[i]);
+        char last[32], best[32];
+        if (r.runs == 0) continue;
+        summary_format(r.last, r.last_spread, r.runs, last, sizeof last);
+        summary_format(r.best, r.best_spread, r.runs, best, sizeof best);
+        fprintf(out, "%-*s  %4d  ", name_width, all[i].name, r.runs);
+        print_cell(last, 13, out);
+        fputs("  ", out);
+        print_cell(best, 13, out);
+        fprintf(out, "  %7.1f  %5.2f %%\n", r.seconds, 100 * r.library_share);
+    }
+}
