@@ -50,10 +50,10 @@ all: $(REPLAY)
 # Kept for the next run: make would delete them as intermediate files.
 .SECONDARY: $(patsubst $(O)/tests/%,$(O)/obj/tests/%.o,$(LIB_TESTS) $(TRAINER_TESTS) $(LONG_TESTS))
 
-check: $(LIB_TESTS) $(TRAINER_TESTS) $(REPLAY) $(O)/bin/gdkd-distill ## Build and run the tests
+check: $(LIB_TESTS) $(TRAINER_TESTS) $(REPLAY) $(O)/bin/gdkd-distill $(O)/bin/train ## Build and run the tests
 	@mk/run-tests.sh 'tests/replay/run.sh $(REPLAY) $(CASES)' 'tests/distill/cli.sh $(O)/bin/gdkd-distill' \
 	                 'tests/distill/bad_input.sh $(O)/bin/gdkd-distill' 'tests/distill/kill.sh $(O)/bin/gdkd-distill' \
-	                 $(TRAINER_TESTS) $(LIB_TESTS)
+	                 'tests/train.sh $(O)/bin/train' $(TRAINER_TESTS) $(LIB_TESTS)
 
 check-long: $(LIB_TESTS) $(TRAINER_LONG) $(LONG_TESTS) $(O)/bin/gdkd-distill ## Random tests ten times as long, exp of every float
 	@GDKD_TEST_LONG=1 mk/run-tests.sh 'tests/distill/kill.sh $(O)/bin/gdkd-distill 50' $(TRAINER_LONG) $(LIB_TESTS) $(LONG_TESTS)
