@@ -128,6 +128,9 @@ const option settings_options[] = {
     INT_OPTION("limit", limit, ON_DATA, "N", "0", 0, 1000000000,
                "use the first N images of the training set and of the test set; 0: all; images:DIR: the first of "
                "every class, together N"),
+    INT_OPTION("student-limit", student_limit, COMMAND_COMPARE, "N", "0", 0, 1000000000,
+               "the students learn from the first N training images alone, of images:DIR as --limit has them, and a teacher "
+               "that is not there yet from all; all are tested on the same images; 0: all"),
     {.name = "split", .kind = OPTION_CHOICE, .commands = COMMAND_EVAL, .offset = AT(split), .value = "NAME",
      .initial = "test", .choices = split_names, .help = "the images to go through, in their order and as they are"},
     {.name = "split", .kind = OPTION_CHOICE, .commands = COMMAND_DATA, .offset = AT(split), .value = "NAME",

@@ -41,6 +41,11 @@ bool series_finished(const series *s, int run);
 // any.
 void summary_print(const series *all, int count, FILE *out);
 
+// What was seen, in one sentence and a line: the losses from the best to the worst, each with its lead over the next
+// and the larger spread of the two. A lead that is no larger than that is told as none. Nothing where fewer than two
+// losses have finished runs.
+void summary_tell(const series *all, int count, FILE *out);
+
 // "85.12 ± 0.31", or without the spread for one run.
 void summary_format(double mean, double spread, int runs, char *text, size_t size);
 

@@ -108,6 +108,15 @@ check 'the teacher is reused' grep -q 'is reused' "$folder/err"
 compare --limit 300 > "$folder/table" 2> "$folder/err"
 check 'another teacher is not' grep -q 'training afresh' "$folder/err"
 
+# Students of few images, a teacher of all: what --student-limit says is what --limit gives a student of a teacher from a file.
+"$program" compare --data "$data" --teacher-model resnet8 --model resnet8 --losses ce,kd --seeds 1 --epochs 1 --quiet \
+    --student-limit 100 --out-dir "$folder/few" > "$folder/table"
+check 'students of 100 images' grep -q '"train-images":.100,' "$folder/few/kd-seed1.run.json"
+check 'tested on all' test "$(wc -c < "$folder/few/kd-seed1.logits.npy")" = $((128 + images * 10 * 4))
+check 'a teacher of all' test "$(sed -n 's/^top1 //p' "$folder/result")" = "$(sed -n 's/^teacher .*top-1 \([0-9.]*\) .*/\1/p' "$folder/table")"
+check 'one sentence on top' test "$(head -1 "$folder/table" | grep -cE '^Seen on the test images, .* above .*\.$')" = 1
+check 'the same in summary.txt' test "$(grep -v '^report' "$folder/table" | sed '$d')" = "$(cat "$folder/few/summary.txt")"
+
 # With --resume, options of another run are refused before anything of the first one is changed; a report that cannot be
 # written costs no student.
 mkdir "$folder/config"
