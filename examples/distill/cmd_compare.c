@@ -129,7 +129,7 @@ static bool student_files(const comparison *c, int which, int run, run_files *f,
     char name[VARIANT_NAME + 32], stem[PATH_MAX];
     snprintf(name, sizeof name, "%s-seed%" PRIu64, c->variants[which].name, c->seeds[run]);
     for (char *p = name; *p; p++)
-        if (*p == ':') *p = '-'; // no friend of every file system
+        if (*p == ':' || *p == '/') *p = '-'; // no friends of file systems
     if (!path_in(c, stem, name, "", e) || !plan_files(f, stem, e)) return false;
     memcpy(f->teacher_logits, c->teacher_files.logits, sizeof f->teacher_logits);
     f->config[0] = '\0'; // compare has one for all of them
@@ -241,6 +241,7 @@ static bool prepare_results(comparison *c, error_line *e) {
                       .seed = c->seeds,
                       .logs = calloc((size_t)c->seed_count, sizeof(run_log))};
         if (!r->logs) return error_memory(e, "the logs");
+        criterion_defaults(&c->variants[i].loss, c->s->epochs, c->data.classes);
         criterion_describe(&c->variants[i].loss, r->detail, sizeof r->detail);
         for (int j = 0; j < c->seed_count; j++)
             if (!run_log_init(&r->logs[j], c->s->epochs, e)) return false;

@@ -72,7 +72,8 @@ static bool shares_of_series(const run_set *set, int which, statistic loss[PARTS
         const recorded_run *r = &set->runs[set->first[which] + j];
         const recorded_teacher *t = run_set_teacher(set, r);
         term_shares shares;
-        if (!t || !criterion_needs_teacher(&r->facts.loss)) continue;
+        if (!t || !criterion_needs_teacher(&r->facts.loss) || !criterion_by_rows(&r->facts.loss))
+            continue;
         if (!term_shares_of(&r->facts.loss, &r->logits, &t->logits, r->facts.labels, &shares, e))
             return error_prefix(e, r->path);
         for (int i = 0; i < PARTS; i++) {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum { TEXT, WHOLE, REAL } fact_kind;
+typedef enum { TEXT, WHOLE, REAL, CHOICE } fact_kind;
 typedef enum {
     OPTIONAL = 1,
     OWN = 2,      // may differ between runs that are alike
@@ -23,39 +23,50 @@ typedef struct {
     fact_kind kind;
     unsigned flags;
     size_t offset;
+    const char *const *choices; // CHOICE: an int, the place among them
 } fact;
 
 #define AT(member) offsetof(run_facts, member)
 static const fact facts[] = {
-    {"name", TEXT, 0, AT(name)},
-    {"model", TEXT, TRAINING, AT(model)},
-    {"teacher-model", TEXT, OPTIONAL | TRAINING, AT(teacher_model)},
-    {"teacher-logits", TEXT, OPTIONAL | TRAINING, AT(teacher_logits)},
-    {"dataset", TEXT, TRAINING, AT(dataset)},
-    {"train-images", WHOLE, TRAINING, AT(train_images)},
-    {"temperature", REAL, LOSS, AT(loss.temperature)},
-    {"k", WHOLE, LOSS, AT(loss.k)},
-    {"w0", REAL, LOSS, AT(loss.w0)},
-    {"w1", REAL, LOSS, AT(loss.w1)},
-    {"w2", REAL, LOSS, AT(loss.w2)},
-    {"alpha", REAL, LOSS, AT(loss.alpha)},
-    {"beta", REAL, LOSS, AT(loss.beta)},
-    {"warmup", REAL, LOSS, AT(loss.warmup)},
-    {"ce-weight", REAL, LOSS, AT(loss.ce_weight)},
-    {"kd-weight", REAL, LOSS, AT(loss.kd_weight)},
-    {"epochs", WHOLE, TRAINING, AT(epochs)},
-    {"batch", WHOLE, TRAINING, AT(batch)},
-    {"lr", REAL, TRAINING, AT(lr)},
-    {"lr-min", REAL, TRAINING, AT(lr_min)},
-    {"schedule", TEXT, TRAINING, AT(schedule)},
-    {"momentum", REAL, TRAINING, AT(momentum)},
-    {"weight-decay", REAL, TRAINING, AT(weight_decay)},
-    {"library", TEXT, OWN | TRAINING, AT(library)},
-    {"kernels", TEXT, OWN | TRAINING, AT(kernels)},
-    {"log", TEXT, OWN, AT(log)},
-    {"logits", TEXT, OWN, AT(logits)},
-    {"teacher-test-logits", TEXT, OPTIONAL | OWN, AT(teacher_test_logits)},
-    {"classes", WHOLE, 0, AT(classes)},
+    {"name", TEXT, 0, AT(name), NULL},
+    {"model", TEXT, TRAINING, AT(model), NULL},
+    {"teacher-model", TEXT, OPTIONAL | TRAINING, AT(teacher_model), NULL},
+    {"teacher-logits", TEXT, OPTIONAL | TRAINING, AT(teacher_logits), NULL},
+    {"dataset", TEXT, TRAINING, AT(dataset), NULL},
+    {"train-images", WHOLE, TRAINING, AT(train_images), NULL},
+    {"temperature", REAL, LOSS, AT(loss.temperature), NULL},
+    {"teacher-temperature", REAL, OPTIONAL | LOSS, AT(loss.teacher_temperature), NULL},
+    {"kl", CHOICE, OPTIONAL | LOSS, AT(loss.kl), kl_names},
+    {"k", WHOLE, LOSS, AT(loss.k), NULL},
+    {"k-file", TEXT, OPTIONAL | LOSS, AT(loss.k_file), NULL},
+    {"k-ratio", REAL, OPTIONAL | LOSS, AT(loss.k_ratio), NULL},
+    {"k-max", WHOLE, OPTIONAL | LOSS, AT(loss.k_max), NULL},
+    {"w0", REAL, LOSS, AT(loss.w0), NULL},
+    {"w1", REAL, LOSS, AT(loss.w1), NULL},
+    {"w2", REAL, LOSS, AT(loss.w2), NULL},
+    {"alpha", REAL, LOSS, AT(loss.alpha), NULL},
+    {"beta", REAL, LOSS, AT(loss.beta), NULL},
+    {"gamma", REAL, OPTIONAL | LOSS, AT(loss.gamma), NULL},
+    {"mass", CHOICE, OPTIONAL | LOSS, AT(loss.mass), mass_names},
+    {"standardize", CHOICE, OPTIONAL | LOSS, AT(loss.standardize), standardize_names},
+    {"class-weights", TEXT, OPTIONAL | LOSS, AT(loss.class_weights), NULL},
+    {"groups", TEXT, OPTIONAL | LOSS, AT(loss.groups), NULL},
+    {"warmup", REAL, LOSS, AT(loss.warmup), NULL},
+    {"ce-weight", REAL, LOSS, AT(loss.ce_weight), NULL},
+    {"kd-weight", REAL, LOSS, AT(loss.kd_weight), NULL},
+    {"epochs", WHOLE, TRAINING, AT(epochs), NULL},
+    {"batch", WHOLE, TRAINING, AT(batch), NULL},
+    {"lr", REAL, TRAINING, AT(lr), NULL},
+    {"lr-min", REAL, TRAINING, AT(lr_min), NULL},
+    {"schedule", TEXT, TRAINING, AT(schedule), NULL},
+    {"momentum", REAL, TRAINING, AT(momentum), NULL},
+    {"weight-decay", REAL, TRAINING, AT(weight_decay), NULL},
+    {"library", TEXT, OWN | TRAINING, AT(library), NULL},
+    {"kernels", TEXT, OWN | TRAINING, AT(kernels), NULL},
+    {"log", TEXT, OWN, AT(log), NULL},
+    {"logits", TEXT, OWN, AT(logits), NULL},
+    {"teacher-test-logits", TEXT, OPTIONAL | OWN, AT(teacher_test_logits), NULL},
+    {"classes", WHOLE, 0, AT(classes), NULL},
 };
 enum { FACTS = sizeof facts / sizeof *facts };
 
@@ -63,14 +74,23 @@ static const void *place(const run_facts *f, const fact *one) {
     return (const char *)f + one->offset;
 }
 
+// A text of NULL, or a number of 0 where there might be none.
+static bool missing(const run_facts *f, const fact *one) {
+    if (!(one->flags & OPTIONAL)) return false;
+    if (one->kind == TEXT) return !*(const char *const *)place(f, one);
+    return one->kind == WHOLE && *(const int *)place(f, one) == 0;
+}
+
 // --- Writing -------------------------------------------------------------------------------------
 
 static bool add_fact(cJSON *json, const run_facts *f, const fact *one) {
     const void *at = place(f, one);
+    if (missing(f, one)) return true;
     if (one->kind == WHOLE) return cJSON_AddNumberToObject(json, one->key, *(const int *)at);
     if (one->kind == REAL) return cJSON_AddNumberToObject(json, one->key, *(const double *)at);
-    const char *text = *(const char *const *)at;
-    return !text || cJSON_AddStringToObject(json, one->key, text);
+    const char *text =
+        one->kind == CHOICE ? one->choices[*(const int *)at] : *(const char *const *)at;
+    return cJSON_AddStringToObject(json, one->key, text);
 }
 
 static bool add_labels(cJSON *json, const run_facts *f) {
@@ -104,6 +124,14 @@ bool run_facts_write(const run_facts *f, const char *path, error_line *e) {
 
 // --- Reading -------------------------------------------------------------------------------------
 
+static bool take_choice(void *at, const cJSON *item, const char *const *choices) {
+    const char *text = cJSON_GetStringValue(item);
+    int which = 0;
+    while (text && choices[which] && strcmp(choices[which], text) != 0) which++;
+    memcpy(at, &which, sizeof which);
+    return text && choices[which];
+}
+
 // False when the fact is missing or is of another kind than it should be.
 static bool take_fact(run_facts *f, const cJSON *json, const fact *one) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, one->key);
@@ -114,6 +142,7 @@ static bool take_fact(run_facts *f, const cJSON *json, const fact *one) {
         memcpy(at, &text, sizeof text);
         return text && *text;
     }
+    if (one->kind == CHOICE) return take_choice(at, item, one->choices);
     const double value = cJSON_IsNumber(item) ? item->valuedouble : NAN;
     if (one->kind == REAL) {
         memcpy(at, &value, sizeof value);
@@ -209,7 +238,7 @@ void run_facts_free(run_facts *f) {
 
 static bool same_fact(const run_facts *a, const run_facts *b, const fact *one) {
     const void *left = place(a, one), *right = place(b, one);
-    if (one->kind == WHOLE) return *(const int *)left == *(const int *)right;
+    if (one->kind == WHOLE || one->kind == CHOICE) return *(const int *)left == *(const int *)right;
     if (one->kind == REAL) return *(const double *)left == *(const double *)right;
     const char *x = *(const char *const *)left, *y = *(const char *const *)right;
     return x && y ? strcmp(x, y) == 0 : x == y;
@@ -237,15 +266,13 @@ bool run_facts_of_training(int i) {
 }
 
 bool run_facts_tell(const run_facts *f, int i, char *text, size_t size) {
-    const void *at = place(f, &facts[i]);
-    if (facts[i].kind == WHOLE) {
-        snprintf(text, size, "%d", *(const int *)at);
-    } else if (facts[i].kind == REAL) {
-        snprintf(text, size, "%g", *(const double *)at);
-    } else {
-        const char *word = *(const char *const *)at;
-        snprintf(text, size, "%s", word ? word : "");
-        return word;
-    }
+    const fact *one = &facts[i];
+    const void *at = place(f, one);
+    text[0] = '\0';
+    if (missing(f, one)) return false;
+    if (one->kind == WHOLE) snprintf(text, size, "%d", *(const int *)at);
+    if (one->kind == REAL) snprintf(text, size, "%g", *(const double *)at);
+    if (one->kind == CHOICE) snprintf(text, size, "%s", one->choices[*(const int *)at]);
+    if (one->kind == TEXT) snprintf(text, size, "%s", *(const char *const *)at);
     return true;
 }
