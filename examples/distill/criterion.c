@@ -211,29 +211,49 @@ static gdkd_status configure(criterion *c) {
 
 // --- Tables --------------------------------------------------------------------------------------
 
+// *values stays NULL without a file.
+static bool read_table(const char *path, const class_table_rule *rule, int classes, double **values,
+                       error_line *e) {
+    if (!path) return true;
+    *values = calloc((size_t)classes, sizeof **values);
+    if (!*values) return error_memory(e, path);
+    return class_table_read(path, rule, classes, *values, e);
+}
+
+static bool make_tables(criterion *c, const double *k, const double *group, error_line *e) {
+    if (k) c->k_table = calloc((size_t)c->classes, sizeof *c->k_table);
+    if (group) c->groups = calloc((size_t)c->classes, sizeof *c->groups);
+    if ((k && !c->k_table) || (group && !c->groups)) return error_memory(e, "the classes' tables");
+    for (int64_t i = 0; k && i < c->classes; i++) c->k_table[i] = (int64_t)k[i];
+    for (int64_t i = 0; group && i < c->classes; i++) c->groups[i] = (uint8_t)group[i];
+    return true;
+}
+
+// ADKD has weights without a file too: 1.
+static bool make_weights(criterion *c, error_line *e) {
+    if (!(c->method->uses & USE_CLASS_WEIGHTS) || c->low_weight) return true;
+    c->low_weight = calloc((size_t)c->classes, sizeof *c->low_weight);
+    if (!c->low_weight) return error_memory(e, "the classes' weights");
+    for (int64_t i = 0; i < c->classes; i++) c->low_weight[i] = 1;
+    return true;
+}
+
 static bool read_tables(criterion *c, error_line *e) {
-    static const class_table_rule k = {"k-file", 1, 1 << 20, true}, group = {"groups", 0, 1, true},
-                                  weight = {"class-weights", -1e6, 1e6, false};
+    static const class_table_rule k_rule = {"k-file", 1, 1 << 20, true},
+                                  group_rule = {"groups", 0, 1, true},
+                                  weight_rule = {"class-weights", -1e6, 1e6, false};
     const loss_settings *s = &c->settings;
+    const unsigned uses = c->method->uses;
     const int classes = (int)c->classes;
-    double *values = calloc((size_t)classes, sizeof *values);
-    c->k_table = calloc((size_t)classes, sizeof *c->k_table);
-    c->low_weight = calloc((size_t)classes, sizeof *c->low_weight);
-    c->groups = calloc((size_t)classes, sizeof *c->groups);
-    bool fine = (values && c->k_table && c->low_weight && c->groups) ||
-                error_memory(e, "the classes' tables");
-    if (fine && s->k_file) fine = class_table_read(s->k_file, &k, classes, values, e);
-    for (int i = 0; fine && i < classes; i++) c->k_table[i] = (int64_t)values[i];
-    for (int i = 0; fine && i < classes; i++) c->low_weight[i] = 1;
-    if (fine && s->class_weights)
-        fine = class_table_read(s->class_weights, &weight, classes, c->low_weight, e);
-    if (fine && s->groups) fine = class_table_read(s->groups, &group, classes, values, e);
-    for (int i = 0; fine && i < classes; i++) c->groups[i] = (uint8_t)values[i];
-    free(values);
-    if (!(c->method->uses & USE_K && s->k_file)) {
-        free(c->k_table);
-        c->k_table = NULL;
-    }
+    double *k = NULL, *group = NULL;
+    const bool fine =
+        read_table(uses & USE_K ? s->k_file : NULL, &k_rule, classes, &k, e) &&
+        read_table(uses & USE_GROUPS ? s->groups : NULL, &group_rule, classes, &group, e) &&
+        read_table(uses & USE_CLASS_WEIGHTS ? s->class_weights : NULL, &weight_rule, classes,
+                   &c->low_weight, e) &&
+        make_tables(c, k, group, e) && make_weights(c, e);
+    free(group);
+    free(k);
     return fine;
 }
 

@@ -36,10 +36,10 @@ typedef struct {
 typedef struct {
     const char *name, *help; // what it is, and where it comes from
     unsigned uses;
+    int first; // the group of the term `top`; that of `other` follows
     // Which members of loss_settings weigh the terms; 0 (the kind) for a term that the loss has not. NO_PARTS: all of
     // the loss is one term.
     size_t high, top, other;
-    int first; // the group of the term `top`; that of `other` follows
     gdkd_status (*configure)(gdkd_config *c, const loss_settings *s); // NULL: gdkd_dist has it
     loss_defaults defaults;
 } loss_method;
