@@ -28,8 +28,8 @@ static gdkd_status configure_dist(criterion *c) {
     if (status == GDKD_OK) status = gdkd_dist_config_init(&c->dist, sizeof c->dist);
     c->config.ce_weight = s->ce_weight;
     c->dist.temperature = s->temperature;
-    c->dist.beta = s->beta;
-    c->dist.gamma = s->gamma;
+    c->dist.beta = s->inter;
+    c->dist.gamma = s->intra;
     c->dist.temperature_squared = 1;
     return status;
 }

@@ -38,12 +38,13 @@ typedef struct {
     double teacher_temperature; // 0: the same
     int kl;                     // the divergence of the low terms, by its place in kl_names
     int k;
-    const char *k_file; // a k for each class in place of it, or NULL
-    double k_ratio;     // gdkd-autok, as in gdkd.h
-    int k_max;          // likewise; from the number of classes on: no limit
-    double w0, w1, w2;  // weights of high, top and other
-    double alpha, beta,
-        gamma;       // DKD: of high and other; ADKD: of high and other; DIST: of rows and classes
+    const char *k_file;  // a k for each class in place of it, or NULL
+    double k_ratio;      // gdkd-autok, as in gdkd.h
+    int k_max;           // likewise; from the number of classes on: no limit
+    double w0, w1, w2;   // weights of high, top and other
+    double alpha, beta;  // DKD: weights of high and other
+    double gamma;        // ADKD: of other; of high it is alpha
+    double inter, intra; // DIST: of its correlations
     int mass;        // gdkd-autow: which terms the teacher's mass scales, by place in mass_names
     int standardize; // ls-gdkd: what is standardised, by place in standardize_names
     const char *class_weights; // adkd: a file with a weight for each class, or NULL: all 1

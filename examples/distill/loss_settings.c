@@ -35,10 +35,9 @@ static double smaller(double a, double b) {
 static void fill_by_classes(loss_settings *s, const loss_method *m, int classes) {
     const loss_defaults *d = &m->defaults;
     const bool few = classes <= FEW_CLASSES;
-    const unsigned sized = m->uses & (USE_K | USE_W12 | USE_ALPHA);
-    const bool open = (sized & USE_K && s->k == 0 && !s->k_file) ||
-                      (sized & USE_W12 && (isnan(s->w1) || isnan(s->w2))) ||
-                      (m->uses & USE_ALPHA && m->uses & USE_BETA && isnan(s->beta));
+    const bool open = (m->uses & USE_K && s->k == 0 && !s->k_file) ||
+                      (m->uses & USE_W12 && (isnan(s->w1) || isnan(s->w2))) ||
+                      (m->uses & USE_BETA && isnan(s->beta));
     s->of_100_classes = open && !few && classes != PUBLISHED_CLASSES;
     if (s->k == 0) s->k = few ? 2 + m->first : d->k ? d->k : 5;
     fill(&s->w1, few ? smaller(d->w1, 1) : d->w1);
@@ -58,6 +57,8 @@ void criterion_defaults(loss_settings *s, int epochs, int classes) {
     fill(&s->w0, 1);
     fill(&s->alpha, 1);
     fill(&s->gamma, d->gamma);
+    fill(&s->inter, d->inter);
+    fill(&s->intra, d->intra);
     fill_choice(&s->mass, 0);
     fill_choice(&s->standardize, 0);
     fill(&s->warmup, d->warmup ? epochs * 20 / 240.0 : 0);
@@ -85,6 +86,8 @@ static const struct {
     {AT(alpha), USE_ALPHA},
     {AT(beta), USE_BETA},
     {AT(gamma), USE_GAMMA},
+    {AT(inter), USE_CORRELATIONS},
+    {AT(intra), USE_CORRELATIONS},
     {AT(mass), USE_MASS},
     {AT(standardize), USE_STANDARDIZE},
     {AT(class_weights), USE_CLASS_WEIGHTS},
@@ -120,6 +123,7 @@ static void describe_own(const loss_settings *s, unsigned uses, char *text, int 
     if (uses & USE_ALPHA) add(text, size, "alpha %g, ", s->alpha);
     if (uses & USE_BETA) add(text, size, "beta %g, ", s->beta);
     if (uses & USE_GAMMA) add(text, size, "gamma %g, ", s->gamma);
+    if (uses & USE_CORRELATIONS) add(text, size, "inter %g, intra %g, ", s->inter, s->intra);
     if (uses & USE_K && !s->k_file) add(text, size, "k %d, ", s->k);
     if (uses & USE_K && s->k_file) add(text, size, "k of a file %08lx, ", s->checksum);
     if (uses & USE_K_RATIO) add(text, size, "k by ratio %g up to %d, ", s->k_ratio, s->k_max);

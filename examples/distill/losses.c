@@ -101,7 +101,7 @@ const loss_method loss_methods[LOSS_KINDS] = {
         KL_LOSS | USE_ALPHA | USE_GAMMA | USE_CLASS_WEIGHTS, 0, AT(alpha), 0, AT(gamma), set_adkd,
         {4, 1, 1, .gamma = 1, .warmup = true}},
     [LOSS_DIST] = {"dist", "DIST: correlations along each image's classes and each class's images (arXiv 2205.10536)",
-        USE_TEACHER | USE_BETA | USE_GAMMA, NO_PARTS, NULL, {4, 1, 1, .beta = 2, .gamma = 2}},
+        USE_TEACHER | USE_CORRELATIONS, NO_PARTS, NULL, {4, 1, 1, .inter = 2, .intra = 2}},
 };
 
 const char *const loss_names[LOSS_KINDS + 1] = {

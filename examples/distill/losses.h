@@ -23,12 +23,14 @@ enum {
     USE_STANDARDIZE = 1 << 10,
     USE_CLASS_WEIGHTS = 1 << 11,
     USE_GROUPS = 1 << 12,
+    USE_CORRELATIONS = 1 << 13,
 };
 
 // A default that stands in the table; 0 where a loss has no use for it.
 typedef struct {
     double temperature, ce_weight, kd_weight;
-    double w1, w2, beta, gamma; // of 100 classes, as their authors have them
+    double w1, w2, beta; // of 100 classes, as their authors have them
+    double gamma, inter, intra;
     int k;
     bool warmup; // 20 of 240 epochs
 } loss_defaults;

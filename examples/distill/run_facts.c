@@ -47,6 +47,8 @@ static const fact facts[] = {
     {"alpha", REAL, LOSS, AT(loss.alpha), NULL},
     {"beta", REAL, LOSS, AT(loss.beta), NULL},
     {"gamma", REAL, OPTIONAL | LOSS, AT(loss.gamma), NULL},
+    {"inter", REAL, OPTIONAL | LOSS, AT(loss.inter), NULL},
+    {"intra", REAL, OPTIONAL | LOSS, AT(loss.intra), NULL},
     {"mass", CHOICE, OPTIONAL | LOSS, AT(loss.mass), mass_names},
     {"standardize", CHOICE, OPTIONAL | LOSS, AT(loss.standardize), standardize_names},
     {"class-weights", TEXT, OPTIONAL | LOSS, AT(loss.class_weights), NULL},

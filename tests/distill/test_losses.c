@@ -58,6 +58,8 @@ static loss_settings unset(int kind) {
                            .alpha = NAN,
                            .beta = NAN,
                            .gamma = NAN,
+                           .inter = NAN,
+                           .intra = NAN,
                            .mass = -1,
                            .standardize = -1,
                            .warmup = NAN,
@@ -196,8 +198,8 @@ START_TEST(dist_is_the_formula) {
         inter += (1 - correlation(p[0][row], p[1][row], CLASSES)) / ROWS;
     for (int i = 0; i < CLASSES; i++)
         intra += (1 - correlation(columns[0][i], columns[1][i], ROWS)) / CLASSES;
-    s.beta = 3;
-    s.gamma = 0.5;
+    s.inter = 3;
+    s.intra = 0.5;
     apply(s, student, NULL, terms);
     ck_assert_double_eq_tol(terms[TERM_KD], 16 * (3 * inter + 0.5 * intra), 1e-4);
     ck_assert_double_eq_tol(terms[TERM_TOTAL], terms[TERM_CE] + terms[TERM_KD], 1e-9);
@@ -289,7 +291,7 @@ END_TEST
 // A setting that a loss has a use for changes its description, which tells checkpoints apart; no other one does.
 START_TEST(descriptions_have_every_setting) {
     char before[256], after[256];
-    for (int i = 0; i < 17; i++) {
+    for (int i = 0; i < 19; i++) {
         loss_settings s = unset(_i);
         criterion_defaults(&s, 12, CLASSES);
         criterion_describe(&s, before, sizeof before);
@@ -304,7 +306,8 @@ START_TEST(descriptions_have_every_setting) {
                        {&s.beta, 0},        {&s.gamma, 0},
                        {&s.mass, 1},        {&s.standardize, 1},
                        {&s.warmup, 0},      {&s.ce_weight, 0},
-                       {&s.kd_weight, 0}};
+                       {&s.kd_weight, 0},   {&s.inter, 0},
+                       {&s.intra, 0}};
         const size_t member = (size_t)((char *)members[i].at - (char *)&s);
         if (members[i].choice)
             ++*(int *)members[i].at;
