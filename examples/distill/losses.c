@@ -1,5 +1,7 @@
 #include "losses.h"
 
+#include "options.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -113,6 +115,9 @@ const char *const loss_names[LOSS_KINDS + 1] = {
 
 void losses_help(FILE *out) {
     fputs("\nLosses:\n", out);
-    for (int i = 0; i < LOSS_KINDS; i++)
-        fprintf(out, "  %-12s%s\n", loss_methods[i].name, loss_methods[i].help);
+    for (int i = 0; i < LOSS_KINDS; i++) {
+        char left[32];
+        snprintf(left, sizeof left, "  %s", loss_methods[i].name);
+        help_line(left, loss_methods[i].help, out);
+    }
 }

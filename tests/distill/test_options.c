@@ -127,6 +127,7 @@ START_TEST(help_names_every_option) {
     char text[32768] = "";
     FILE *out = fmemopen(text, sizeof text, "w");
     options_help(settings_options, COMMAND_DISTILL, out);
+    losses_help(out);
     fclose(out);
     for (const option *o = settings_options; o->name; o++) {
         char name[64];
@@ -134,9 +135,15 @@ START_TEST(help_names_every_option) {
         ck_assert_int_eq(strstr(text, name) != NULL,
                          option_find(settings_options, COMMAND_DISTILL, o->name) != NULL);
     }
+    for (int kind = 0; kind < LOSS_KINDS; kind++) {
+        char name[64];
+        snprintf(name, sizeof name, "\n  %s ", loss_names[kind]);
+        ck_assert_ptr_nonnull(strstr(text, name));
+        ck_assert_uint_gt(strlen(loss_methods[kind].help), 20);
+    }
     ck_assert_ptr_nonnull(strstr(text, "images per step (default 64)"));
     for (char *line = text; *line; line += strcspn(line, "\n") + 1)
-        ck_assert_uint_le(strcspn(line, "\n"), 100);
+        ck_assert_uint_le(strcspn(line, "\n"), 79);
 }
 END_TEST
 
