@@ -41,8 +41,8 @@ bool series_finished(const series *s, int run);
 // any.
 void summary_print(const series *all, int count, FILE *out);
 
-// What was seen, in one sentence and a line: the losses from the best to the worst, each with its lead over the next
-// and the larger spread of the two. A lead that is no larger than that is told as none. Nothing where fewer than two
+// What was seen, in one sentence and a line: from the best loss to the worst, the lead over the next one that is worse by
+// more than the larger spread of the two, and those between, which do not differ by as much. Nothing where fewer than two
 // losses have finished runs.
 void summary_tell(const series *all, int count, FILE *out);
 

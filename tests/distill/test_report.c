@@ -241,7 +241,7 @@ START_TEST(the_sentence_tells_leads_from_noise) {
                     of_runs("kd", 2, 73, 75)};
     ck_assert_str_eq(told(all, 3),
                      "Seen on the test images, in points of top-1: gdkd and kd are 0.70 apart, "
-                     "within their spread of 1.41; kd is 3.00 above ce (spread 1.41).\n");
+                     "within their spread of 1.41; gdkd is 3.70 above ce (spread 1.41).\n");
     ck_assert_str_eq(told(all, 1), "");
     all[1].epochs = 2; // not finished
     ck_assert_str_eq(told(all, 3),
