@@ -201,11 +201,11 @@ END_TEST
 // Weights that were made for 100 classes are others for few, and told for others.
 START_TEST(the_weights_fit_the_classes) {
     static const struct {
-        int classes, k, k3;
         double w2, beta;
+        int classes, k, k3;
         bool told;
-    } rows[] = {{2, 2, 3, 2, 2, false}, {10, 2, 3, 2, 2, false},  {20, 2, 3, 2, 2, false},
-                {21, 5, 4, 8, 8, true}, {100, 5, 4, 8, 8, false}, {1000, 5, 4, 8, 8, true}};
+    } rows[] = {{2, 2, 2, 2, 3, false}, {2, 2, 10, 2, 3, false},  {2, 2, 20, 2, 3, false},
+                {8, 8, 21, 5, 4, true}, {8, 8, 100, 5, 4, false}, {8, 8, 1000, 5, 4, true}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         settings_init(&s);
         loss_settings gdkd = s.loss, gdkd3 = s.loss, dkd = s.loss, given = s.loss, kd = s.loss;
