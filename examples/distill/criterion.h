@@ -56,7 +56,7 @@ typedef struct {
     bool of_100_classes; // k or a weight is a default that was made for another number of classes
 } loss_settings;
 
-// Fills in what was left open, for a run of so many epochs. Sources: losses.c. With up to 20 classes k and the weights are
+// Fills in what was left open (a second time: nothing), for a run of so many epochs. Sources: losses.c. With up to 20 classes k and the weights are
 // smaller than there: they are then those of examples/README.md.
 void criterion_defaults(loss_settings *s, int epochs, int classes);
 

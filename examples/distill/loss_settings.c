@@ -38,7 +38,7 @@ static void fill_by_classes(loss_settings *s, const loss_method *m, int classes)
     const bool open = (m->uses & USE_K && s->k == 0 && !s->k_file) ||
                       (m->uses & USE_W12 && (isnan(s->w1) || isnan(s->w2))) ||
                       (m->uses & USE_BETA && isnan(s->beta));
-    s->of_100_classes = open && !few && classes != PUBLISHED_CLASSES;
+    if (open && !few && classes != PUBLISHED_CLASSES) s->of_100_classes = true;
     if (s->k == 0) s->k = few ? 2 + m->first : d->k ? d->k : 5;
     fill(&s->w1, few ? smaller(d->w1, 1) : d->w1);
     fill(&s->w2, few ? smaller(d->w2, 2) : d->w2);

@@ -224,6 +224,7 @@ START_TEST(the_weights_fit_the_classes) {
         ck_assert_int_eq(gdkd3.k, rows[i].k3);
         ck_assert_double_eq(gdkd.w2, rows[i].w2);
         ck_assert_double_eq(dkd.beta, rows[i].beta);
+        criterion_defaults(&gdkd, 10, rows[i].classes); // a second time changes nothing
         ck_assert_int_eq(gdkd.of_100_classes, rows[i].told);
         ck_assert_int_eq(dkd.of_100_classes, rows[i].told);
         ck_assert(!given.of_100_classes && !kd.of_100_classes);
