@@ -39,4 +39,15 @@ $(O)/bin/quickstart: examples/quickstart.c $(O)/lib/libgdkd.a $(O)/flags
 	@mkdir -p $(@D)
 	$(CC) $(BASE_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MF $(O)/obj/quickstart.d $< $(O)/lib/libgdkd.a $(ALL_LDFLAGS) -lm -o $@
 
-all: $(O)/bin/gdkd-distill $(O)/bin/gdkd-report $(O)/bin/quickstart
+TRAIN_PKGS := openblas zlib
+$(O)/bin/train: examples/train.c $(O)/lib/libgdkd.a $(O)/flags
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(TRAIN_PKGS))) $(CPPFLAGS) $(CFLAGS) -MF $(O)/obj/train.d \
+	    $< $(O)/lib/libgdkd.a $(ALL_LDFLAGS) $(shell $(PKG_CONFIG) --libs $(TRAIN_PKGS)) -lm -o $@
+
+TRAIN_ARGS ?=
+.PHONY: train
+train: $(O)/bin/train ## Distil a small network from a large one: examples/train.c, one file, under a minute
+	$(O)/bin/train $(TRAIN_ARGS)
+
+all: $(O)/bin/gdkd-distill $(O)/bin/gdkd-report $(O)/bin/quickstart $(O)/bin/train

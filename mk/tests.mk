@@ -59,10 +59,10 @@ all: $(REPLAY)
 # Python cannot load a library that is built with sanitizers, and the page has no code that they would look at.
 PAGE_TEST := $(if $(SANITIZE),,'tests/distill/test_page.py $(O)/lib/libgdkd.so')
 
-check: check-rooms $(LIB_TESTS) $(TRAINER_TESTS) $(REPLAY) $(UNLOAD) $(O)/bin/gdkd-distill $(O)/lib/libgdkd.so ## Build and run the tests
+check: check-rooms $(LIB_TESTS) $(TRAINER_TESTS) $(REPLAY) $(UNLOAD) $(O)/bin/gdkd-distill $(O)/bin/train $(O)/lib/libgdkd.so ## Build and run the tests
 	@mk/run-tests.sh 'tests/replay/run.sh $(REPLAY) $(CASES)' 'tests/distill/cli.sh $(O)/bin/gdkd-distill' \
 	                 'tests/distill/bad_input.sh $(O)/bin/gdkd-distill' 'tests/distill/kill.sh $(O)/bin/gdkd-distill' \
-	                 '$(UNLOAD) $(O)/lib/libgdkd.so' $(PAGE_TEST) $(TRAINER_TESTS) $(LIB_TESTS)
+	                 'tests/train.sh $(O)/bin/train' '$(UNLOAD) $(O)/lib/libgdkd.so' $(PAGE_TEST) $(TRAINER_TESTS) $(LIB_TESTS)
 
 check-long: $(LIB_TESTS) $(TRAINER_LONG) $(LONG_TESTS) $(O)/bin/gdkd-distill ## Random tests ten times as long, exp of every float
 	@GDKD_TEST_LONG=1 mk/run-tests.sh 'tests/distill/kill.sh $(O)/bin/gdkd-distill 50' $(TRAINER_LONG) $(LIB_TESTS) $(LONG_TESTS)

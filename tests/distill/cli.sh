@@ -67,7 +67,7 @@ check 'still the same weights' cmp "$folder/a.safetensors" "$folder/b.safetensor
 check 'another seed' distill --seed 2 --out "$folder/b.safetensors"
 if cmp -s "$folder/a.safetensors" "$folder/b.safetensors"; then fail 'another seed gives the same weights'; else pass; fi
 "$program" distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 \
-    --loss dkd --epochs 1 --out "$folder/b.safetensors" > "$folder/out" 2> "$folder/err"
+    --loss dkd --warmup 20 --epochs 1 --out "$folder/b.safetensors" > "$folder/out" 2> "$folder/err"
 check 'a warm-up longer than the run is told' grep -q 'the distillation reaches 5 % of its weight' "$folder/err"
 "$program" distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 \
     --loss gdkd --k 10 --warmup 1 --epochs 1 --out "$folder/b.safetensors" > "$folder/out" 2> "$folder/err"
@@ -107,6 +107,32 @@ check 'no word of an option that one of the losses uses' test -z "$(grep 'no eff
 check 'the teacher is reused' grep -q 'is reused' "$folder/err"
 compare --limit 300 > "$folder/table" 2> "$folder/err"
 check 'another teacher is not' grep -q 'training afresh' "$folder/err"
+
+# Every loss that the help lists, and more than one of a kind.
+losses=$("$program" compare --help | sed -n '/^Losses:/,$ s/^  \([a-z][a-z0-9-]*\) .*/\1/p' | tr '\n' ',')
+check 'fourteen losses' test "$(echo "$losses" | tr -cd , | wc -c)" = 14
+for class in 1 2 3 4 5 6 7 8 9 1; do echo $class; done > "$folder/k"
+for group in 0 0 1 0 0 1 0 0 0 0; do echo $group; done > "$folder/g"
+all="${losses}gdkd:k-file=$folder/k,gdkd:kl=symmetric,gdkd-autow:mass=top,ls-gdkd:standardize=groups,kd:teacher-temperature=2"
+"$program" compare --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 --losses "$all" \
+    --groups "$folder/g" --seeds 1 --epochs 1 --limit 128 --out-dir "$folder/all" > "$folder/table" 2> "$folder/err"
+check 'a row for each of them' test "$(grep -cE '^[a-z].* +1 +[0-9.]+ +[0-9.]+ ' "$folder/table")" = 19
+check 'two steps of each' test "$(awk -F, 'FNR == 2 && $3 > 0 {n++} END {print n}' "$folder"/all/*.csv)" = 19
+check 'no word of a warm-up that is too long' test -z "$(grep warm-up "$folder/err")"
+head -n 9 "$folder/k" > "$folder/nine"
+expect 1 'holds 9 numbers, but there are 10 classes' distill --data "$data" --teacher "$folder/t.safetensors" \
+    --teacher-model resnet8 --model resnet8 --loss gdkd --k-file "$folder/nine" --quiet --out "$folder/nine.safetensors"
+expect 2 'skd wants --groups FILE' distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 \
+    --model resnet8 --loss skd --quiet --out "$folder/skd.safetensors"
+
+# Students of few images, a teacher of all: what --student-limit says is what --limit gives a student of a teacher from a file.
+"$program" compare --data "$data" --teacher-model resnet8 --model resnet8 --losses ce,kd --seeds 1 --epochs 1 --quiet \
+    --student-limit 100 --out-dir "$folder/few" > "$folder/table"
+check 'students of 100 images' grep -q '"train-images":.100,' "$folder/few/kd-seed1.run.json"
+check 'tested on all' test "$(wc -c < "$folder/few/kd-seed1.logits.npy")" = $((128 + images * 10 * 4))
+check 'a teacher of all' test "$(sed -n 's/^top1 //p' "$folder/result")" = "$(sed -n 's/^teacher .*top-1 \([0-9.]*\) .*/\1/p' "$folder/table")"
+check 'one sentence on top' test "$(head -1 "$folder/table" | grep -cE '^Seen on the test images, .* above .*\.$')" = 1
+check 'the same in summary.txt' test "$(grep -v '^report' "$folder/table" | sed '$d')" = "$(cat "$folder/few/summary.txt")"
 
 # With --resume, options of another run are refused before anything of the first one is changed; a report that cannot be
 # written costs no student.

@@ -115,7 +115,7 @@ START_TEST(facts_have_every_setting) {
                          .kernels = "avx2",
                          .log = "a.csv",
                          .logits = "a.logits.npy",
-                         .loss = {.kind = LOSS_GDKD, .temperature = 4, .k = 1, .w2 = 8},
+                         .loss = {.kind = LOSS_GDKD, .temperature = 4, .k = 1, .kl = 1, .w2 = 8},
                          .lr = 0.123456789012,
                          .epochs = 2,
                          .seed = UINT64_MAX,
@@ -132,13 +132,17 @@ START_TEST(facts_have_every_setting) {
                                         "\"logits\":\t\"a.logits.npy\"",
                                         "[\"a\\\"nt\", \"bee\"]",
                                         "\"labels\":\t[0, 1, 1]",
+                                        "\"kl\":\t\"reverse\"",
                                         "\"classes\":\t2,"};
     test_folder_make();
     ck_assert_msg(run_facts_write(&f, test_path("a.run.json"), &e), "%s", e.text);
     test_read("a.run.json", text, sizeof text);
     for (size_t i = 0; i < sizeof there / sizeof *there; i++)
         ck_assert_msg(strstr(text, there[i]) != NULL, "no %s in %s", there[i], text);
-    ck_assert_ptr_null(strstr(text, "teacher"));
+    ck_assert_ptr_null(strstr(text, "teacher-model"));
+    ck_assert_ptr_null(strstr(text, "teacher-logits"));
+    ck_assert_ptr_null(strstr(text, "teacher-test-logits"));
+    ck_assert_ptr_null(strstr(text, "k-file"));
     test_folder_remove();
 }
 END_TEST
@@ -209,6 +213,44 @@ static char *printed(const series *all, int count) {
     return text;
 }
 
+static series of_runs(const char *name, int place, double a, double b) {
+    static epoch_record epochs[3][2];
+    static run_log logs[3][2];
+    epochs[place][0] = record(a);
+    epochs[place][1] = record(b);
+    for (int i = 0; i < 2; i++)
+        logs[place][i] = (run_log){.count = 1, .room = 1, .epochs = &epochs[place][i]};
+    return (series){.name = name, .epochs = 1, .seeds = 2, .seed = run_seeds, .logs = logs[place]};
+}
+
+static char *told(const series *all, int count) {
+    static char text[512];
+    FILE *out = fmemopen(text, sizeof text, "w");
+    text[0] = '\0';
+    summary_tell(all, count, out);
+    fclose(out);
+    return text;
+}
+
+// ce 70 and 72: 71, deviation 1.41; kd 73 and 75: 74; gdkd 74.2 and 75.2: 74.7, deviation 0.71.
+START_TEST(the_sentence_tells_leads_from_noise) {
+    series all[] = {of_runs("ce", 0, 70, 72), of_runs("gdkd", 1, 74.2, 75.2),
+                    of_runs("kd", 2, 73, 75)};
+    ck_assert_str_eq(told(all, 3),
+                     "Seen on the test images, in points of top-1: gdkd and kd are 0.70 apart, "
+                     "within their spread of 1.41; gdkd is 3.70 above ce (spread 1.41).\n");
+    ck_assert_str_eq(told(all, 1), "");
+    all[1].epochs = 2; // not finished
+    ck_assert_str_eq(told(all, 3),
+                     "Seen on the test images, in points of top-1: kd is 3.00 above ce "
+                     "(spread 1.41).\n");
+    all[0].seeds = 1;
+    ck_assert_str_eq(told(all, 3),
+                     "Seen on the test images, in points of top-1: kd is 4.00 above ce "
+                     "(one seed tells no spread).\n");
+}
+END_TEST
+
 START_TEST(table_is_aligned) {
     series all[] = {three_runs(), {.name = "nothing", .epochs = 2}};
     char *text = printed(all, 2);
@@ -235,6 +277,7 @@ int main(void) {
     tcase_add_test(all, means_and_spreads);
     tcase_add_test(all, one_run_has_no_spread);
     tcase_add_test(all, table_is_aligned);
+    tcase_add_test(all, the_sentence_tells_leads_from_noise);
     suite_add_tcase(suite, all);
     return test_run(suite);
 }

@@ -18,7 +18,9 @@
 
 typedef struct {
     const settings *s;
-    dataset data;
+    dataset data;   // the teacher's, and all test images
+    dataset few;    // the training images of --student-limit, or nothing
+    dataset taught; // the students': parts of these two
     model *teacher;
     teacher_memory *memory;
     teacher_logits logits; // in place of a teacher
@@ -103,7 +105,7 @@ static bool train_teacher(const comparison *c, error_line *e) {
 static bool find_teacher(comparison *c, error_line *e) {
     const settings *s = c->s;
     if (s->teacher_logits)
-        return teacher_logits_read(&c->logits, s->teacher_logits, &c->data, s->quiet, e);
+        return teacher_logits_read(&c->logits, s->teacher_logits, &c->taught, s->quiet, e);
     if (!s->teacher && !train_teacher(c, e)) return false;
     const char *weights = s->teacher ? s->teacher : c->teacher_files.weights;
     c->teacher = model_for(s->teacher_model, &c->data, &c->data.train, s->batch, false, e);
@@ -119,8 +121,8 @@ static void make_memory(comparison *c) {
     for (int i = 0; i < c->variant_count; i++)
         asking += criterion_needs_teacher(&c->variants[i].loss);
     if (c->teacher && asking > 1)
-        c->memory = teacher_memory_create(c->data.train.count, c->data.classes, s->batch, s->epochs,
-                                          s->teacher_memory * 1e6);
+        c->memory = teacher_memory_create(c->taught.train.count, c->data.classes, s->batch,
+                                          s->epochs, s->teacher_memory * 1e6);
 }
 
 // --- The students --------------------------------------------------------------------------------
@@ -129,7 +131,7 @@ static bool student_files(const comparison *c, int which, int run, run_files *f,
     char name[VARIANT_NAME + 32], stem[PATH_MAX];
     snprintf(name, sizeof name, "%s-seed%" PRIu64, c->variants[which].name, c->seeds[run]);
     for (char *p = name; *p; p++)
-        if (*p == ':') *p = '-'; // no friend of every file system
+        if (*p == ':' || *p == '/') *p = '-'; // no friends of file systems
     if (!path_in(c, stem, name, "", e) || !plan_files(f, stem, e)) return false;
     memcpy(f->teacher_logits, c->teacher_files.logits, sizeof f->teacher_logits);
     f->config[0] = '\0'; // compare has one for all of them
@@ -161,7 +163,7 @@ static bool plan_student(const comparison *c, int which, int run, student *x, er
     x->s.seed = c->seeds[run];
     if (!student_files(c, which, run, &x->files, e)) return false;
     training *t = &x->t;
-    *t = plan_training(&x->s, &c->data);
+    *t = plan_training(&x->s, &c->taught);
     if (criterion_needs_teacher(&t->loss)) {
         t->teacher = c->teacher;
         t->memory = c->memory;
@@ -265,6 +267,7 @@ static void clear_comparison(comparison *c) {
     teacher_memory_free(c->memory);
     model_free(c->teacher);
     teacher_logits_free(&c->logits);
+    dataset_close(&c->few);
     dataset_close(&c->data);
     free(c);
 }
@@ -287,8 +290,9 @@ static bool write_config(const comparison *c, bool accepted, error_line *e) {
 
 // Nothing of all this may stand where an input does.
 static bool check_files(comparison *c, error_line *e) {
-    char config[PATH_MAX], report[PATH_MAX];
+    char config[PATH_MAX], report[PATH_MAX], words[PATH_MAX];
     return path_in(c, config, "config", ".json", e) && path_in(c, report, "report", ".html", e) &&
+           path_in(c, words, "summary", ".txt", e) && check_output(c->s, words, "out-dir", e) &&
            (plan_keeps_config(c->s, config, "") || check_output(c->s, config, "out-dir", e)) &&
            check_output(c->s, report, "out-dir", e) && name_teacher_files(c, e) &&
            check_run_files(c->s, &c->teacher_files, e) && check_students_files(c, e);
@@ -298,6 +302,38 @@ static void tell_unused(const comparison *c) {
     loss_kind losses[MAX_VARIANTS];
     list_losses(c, losses);
     if (!c->s->quiet) settings_tell_unused(c->s, losses, c->variant_count);
+}
+
+// The students see images as their teacher does: normalised by the numbers of all that it has learnt from.
+static bool open_data(comparison *c, error_line *e) {
+    const settings *s = c->s;
+    if (!plan_data(s, DATASET_TRAIN | DATASET_TEST, &c->data, e)) return false;
+    c->taught = c->data;
+    if (s->student_limit == 0 || (size_t)s->student_limit >= c->data.train.count) return true;
+    if (!dataset_open(&c->few, s->data, DATASET_TRAIN, (size_t)s->student_limit, s->image_size, e))
+        return false;
+    c->taught.train = c->few.train;
+    memcpy(c->taught.detail, c->few.detail, sizeof c->taught.detail);
+    return true;
+}
+
+// The sentence and the table, for the terminal and for who reads the folder later.
+static bool tell_results(const comparison *c, error_line *e) {
+    char path[PATH_MAX];
+    safe_file file;
+    if (!path_in(c, path, "summary", ".txt", e) || !safe_file_begin(&file, path, e)) return false;
+    FILE *const both[] = {file.stream, stdout};
+    for (int i = 0; i < 2; i++) {
+        summary_tell(c->results, c->variant_count, both[i]);
+        if (c->s->teacher_logits)
+            fprintf(both[i], "teacher %s: top-1 %.2f %% on the training images\n",
+                    c->s->teacher_logits, c->logits.top1);
+        else
+            fprintf(both[i], "teacher %s: top-1 %.2f %%, top-5 %.2f %%\n", c->s->teacher_model,
+                    c->teacher_accuracy.top1, c->teacher_accuracy.top5);
+        summary_print(c->results, c->variant_count, both[i]);
+    }
+    return safe_file_commit(&file, e);
 }
 
 static void tell_page(const comparison *c) {
@@ -311,24 +347,19 @@ static void tell_page(const comparison *c) {
 
 static bool compare(comparison *c, error_line *e) {
     const settings *s = c->s;
+    error_line other;
     c->variant_count = compare_losses(s, c->variants, e);
     if (!c->variant_count) return false;
     tell_unused(c);
     c->seed_count = compare_seeds(s->seeds, c->seeds, e);
-    if (!c->seed_count || !check_files(c, e) ||
-        !plan_data(s, DATASET_TRAIN | DATASET_TEST, &c->data, e) || !make_folder(s->out_dir, e) ||
+    if (!c->seed_count || !check_files(c, e) || !open_data(c, e) || !make_folder(s->out_dir, e) ||
         !write_config(c, false, e) || !prepare_results(c, e) || !find_teacher(c, e) ||
         !students_may_begin(c, e) || !write_config(c, true, e))
         return false;
     make_memory(c);
-    const bool fine = run_students(c, e);
-    if (s->teacher_logits)
-        printf("teacher %s: top-1 %.2f %% on the training images\n", s->teacher_logits,
-               c->logits.top1);
-    else
-        printf("teacher %s: top-1 %.2f %%, top-5 %.2f %%\n", s->teacher_model,
-               c->teacher_accuracy.top1, c->teacher_accuracy.top5);
-    summary_print(c->results, c->variant_count, stdout);
+    bool fine = run_students(c, e);
+    const bool told = tell_results(c, fine ? e : &other);
+    fine = fine && told;
     if (fine) tell_page(c);
     return fine;
 }

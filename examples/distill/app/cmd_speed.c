@@ -44,7 +44,7 @@ static bool prepare(bench *b, const settings *s, error_line *e) {
     b->m = model_create(s->model, &shape, &fault);
     if (!b->m) return error_set(e, "the model %s cannot be made: %s", s->model, fault);
     model_init(b->m, 1);
-    criterion_defaults(&loss);
+    criterion_defaults(&loss, 240, CLASSES); // the authors' epochs
     b->loss = criterion_create(&loss, s->batch, CLASSES, TEACHER_F32, e);
     return b->loss != NULL;
 }

@@ -20,18 +20,17 @@ static bool apply_setting(settings *s, const char *variant_name, char *setting, 
 }
 
 static bool parse_variant(const settings *s, variant *v, error_line *e) {
-    char text[VARIANT_NAME], *rest = NULL;
+    char *rest = NULL;
     const option *loss = option_find(settings_options, COMMAND_DISTILL, "loss");
     settings own = *s;
-    snprintf(text, sizeof text, "%s", v->name);
-    const char *name = strtok_r(text, ":", &rest);
+    memcpy(v->words, v->name, sizeof v->words);
+    const char *name = strtok_r(v->words, ":", &rest);
     if (!name || !option_store(loss, &own, name, e))
-        return error_usage(e, "--losses: '%s' is no loss; there are ce, kd, dkd, gdkd and gdkd3",
+        return error_usage(e, "--losses: '%s' is no loss; gdkd-distill compare --help lists them",
                            v->name);
     for (char *setting; (setting = strtok_r(NULL, ":", &rest));)
         if (!apply_setting(&own, v->name, setting, e)) return false;
     v->loss = own.loss;
-    criterion_defaults(&v->loss);
     return true;
 }
 

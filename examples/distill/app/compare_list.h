@@ -4,11 +4,12 @@
 
 #include "app/settings.h"
 
-enum { MAX_VARIANTS = 16, MAX_SEEDS = 32, VARIANT_NAME = 64 };
+enum { MAX_VARIANTS = 32, MAX_SEEDS = 32, VARIANT_NAME = 64 };
 
 typedef struct {
-    char name[VARIANT_NAME]; // as written: "gdkd:k=3:w2=4"
-    loss_settings loss;      // defaults filled in
+    char name[VARIANT_NAME];  // as written: "gdkd:k=3:w2=4"
+    char words[VARIANT_NAME]; // cut into pieces, of which the loss may hold some
+    loss_settings loss;       // what the defaults are to fill in is open
 } variant;
 
 // "ce,gdkd:k=3:w2=4": losses, each with options of its own behind colons; others come from *s.

@@ -1,5 +1,6 @@
 // gdkd-distill: trains small networks on images and distils them through libgdkd.
 #include "app/commands.h"
+#include "app/losses_help.h"
 #include "base/stop.h"
 #include "base/threads.h"
 #include "net/blas_check.h"
@@ -22,12 +23,12 @@ static const command commands[] = {
     {"train", COMMAND_TRAIN, command_train, "train a network on labels alone, a teacher for one",
      "--data fashion-mnist --model resnet20 --epochs 10 \\\n      --out teacher.safetensors"},
     {"distill", COMMAND_DISTILL, command_train, "train a student with a teacher",
-     "--data fashion-mnist --model resnet8 --loss gdkd --warmup 2 \\\n"
+     "--data fashion-mnist --model resnet8 --loss gdkd \\\n"
      "      --teacher teacher.safetensors --teacher-model resnet20 --out student.safetensors"},
     {"compare", COMMAND_COMPARE, command_compare,
      "train students with several losses and seeds from one teacher; a table and a report",
      "--data fashion-mnist --teacher-model resnet20 --model resnet8 \\\n"
-     "      --losses ce,kd,dkd,gdkd --seeds 1,2 --warmup 2 --out-dir results"},
+     "      --losses ce,kd,dkd,gdkd --seeds 1,2 --out-dir results"},
     {"eval", COMMAND_EVAL, command_eval, "accuracy of a network on the test images",
      "--data fashion-mnist --model resnet8 --weights student.safetensors"},
     {"data", COMMAND_DATA, command_data, "what a data set holds, and in which order",
@@ -56,6 +57,8 @@ static void print_command_help(const command *c) {
     printf("gdkd-distill %s: %s\n\n  gdkd-distill %s %s\n\n", c->name, c->summary, c->name,
            c->example);
     options_help(settings_options, c->bit, stdout);
+    if (option_find(settings_options, c->bit, "loss") || c->bit == COMMAND_COMPARE)
+        losses_help(stdout);
 }
 
 static const command *find_command(const char *name, error_line *e) {

@@ -123,7 +123,7 @@ static cJSON *seed_item(uint64_t seed) {
     return cJSON_CreateString(text);
 }
 
-// *has is set to false for an option without a value: NaN, NULL, or an int below what is allowed.
+// *has is set to false for an option without a value: NaN, NULL, a choice below 0, an int below what is allowed.
 static cJSON *value_item(const option *o, const void *variable, bool *has) {
     const char *text = NULL;
     *has = true;
@@ -139,7 +139,8 @@ static cJSON *value_item(const option *o, const void *variable, bool *has) {
         *has = !isnan(*(const double *)variable);
         return *has ? cJSON_CreateNumber(*(const double *)variable) : NULL;
     case OPTION_CHOICE:
-        return cJSON_CreateString(o->choices[*(const int *)variable]);
+        *has = *(const int *)variable >= 0;
+        return *has ? cJSON_CreateString(o->choices[*(const int *)variable]) : NULL;
     case OPTION_TEXT:
     case OPTION_PRESET:
         text = *(const char *const *)variable;

@@ -346,6 +346,14 @@ static void print_wrapped(const char *text, FILE *out) {
     fputc('\n', out);
 }
 
+void help_line(const char *left, const char *right, FILE *out) {
+    if (strlen(left) + 1 >= HELP_COLUMN)
+        fprintf(out, "%s\n%*s", left, HELP_COLUMN, "");
+    else
+        fprintf(out, "%-*s", HELP_COLUMN, left);
+    print_wrapped(right, out);
+}
+
 void options_help(const option *options, unsigned command, FILE *out) {
     for (const option *o = options; o->name; o++) {
         char left[64], right[512], list[256] = "";
@@ -358,12 +366,7 @@ void options_help(const option *options, unsigned command, FILE *out) {
                  o->initial && o->kind != OPTION_FLAG ? o->initial : "",
                  o->initial && o->kind != OPTION_FLAG ? ")" : "",
                  (o->required & command) ? " (required)" : "");
-        if (strlen(left) + 1 >= HELP_COLUMN)
-            fprintf(out, "%s\n%*s", left, HELP_COLUMN, "");
-        else
-            fprintf(out, "%-*s", HELP_COLUMN, left);
-        print_wrapped(right, out);
+        help_line(left, right, out);
     }
-    fprintf(out, "%-*s", HELP_COLUMN, "  --help");
-    print_wrapped("this text", out);
+    help_line("  --help", "this text", out);
 }

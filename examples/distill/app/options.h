@@ -76,6 +76,9 @@ const char *option_nearest(const option *options, unsigned command, const char *
 // Two columns, for a terminal of 80 columns.
 void options_help(const option *options, unsigned command, FILE *out);
 
+// A line of such a help.
+void help_line(const char *left, const char *right, FILE *out);
+
 // The nearest of `count` words to one that is not among them, or NULL when none is near.
 const char *nearest_word(const char *word, const char *const *words, size_t count);
 

@@ -12,6 +12,9 @@ static const struct {
     {"teacher", offsetof(settings, teacher)},
     {"teacher-logits", offsetof(settings, teacher_logits)},
     {"weights", offsetof(settings, weights)},
+    {"k-file", offsetof(settings, loss.k_file)},
+    {"class-weights", offsetof(settings, loss.class_weights)},
+    {"groups", offsetof(settings, loss.groups)},
 };
 
 bool check_output(const settings *s, const char *path, const char *option_name, error_line *e) {

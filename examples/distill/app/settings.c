@@ -30,6 +30,12 @@ enum {
         .name = (option_name), .kind = OPTION_REAL, .commands = (who), .offset = AT(member),       \
         .value = "X", .initial = (start), .min = (low), .max = (high), .help = (text)              \
     }
+// An option whose default depends on the loss.
+#define CHOICE_OPTION(option_name, member, who, names, text)                                       \
+    {                                                                                              \
+        .name = (option_name), .kind = OPTION_CHOICE, .commands = (who), .offset = AT(member),     \
+        .value = "NAME", .choices = (names), .help = (text)                                        \
+    }
 // An option that --teacher-logits replaces.
 #define TEACHER_OPTION(option_name, member, who, needed, value_name, text)                         \
     {                                                                                              \
@@ -97,20 +103,46 @@ const option settings_options[] = {
                 "where the page goes (default: report.html in the first folder)"),
 
     REAL_OPTION("temperature", loss.temperature, STUDENTS, NULL, 0.01, 1000,
-                "T of both softmaxes (default 4)"),
+                "T of both softmaxes (default 4; lskd: 2)"),
+    REAL_OPTION("teacher-temperature", loss.teacher_temperature, STUDENTS, NULL, 0, 1000,
+                "T of the teacher's own (default 0: the same); not for dist"),
+    CHOICE_OPTION("kl", loss.kl, STUDENTS, kl_names,
+                  "divergence inside the groups of classes, of kd that of all: forward KL, reverse KL or symmetric KL (default forward); not for dist"),
     INT_OPTION("k", loss.k, STUDENTS, "N", NULL, 1, 1000000,
-               "gdkd, gdkd3: classes in the top group (default 5; gdkd3: 4)"),
-    REAL_OPTION("w0", loss.w0, STUDENTS, NULL, 0, 1e6, "gdkd, gdkd3: weight of the high term (default 1)"),
-    REAL_OPTION("w1", loss.w1, STUDENTS, NULL, 0, 1e6, "gdkd, gdkd3: weight of the top group's term (default 1)"),
-    REAL_OPTION("w2", loss.w2, STUDENTS, NULL, 0, 1e6, "gdkd, gdkd3: weight of the other classes' term (default 8)"),
-    REAL_OPTION("alpha", loss.alpha, STUDENTS, NULL, 0, 1e6, "dkd: weight of the target's term (default 1)"),
-    REAL_OPTION("beta", loss.beta, STUDENTS, NULL, 0, 1e6, "dkd: weight of the other classes' term (default 8)"),
+               "the gdkd family: classes in the first group (default 5, gdkd3 4; up to 20 classes 2 and 3)"),
+    TEXT_OPTION("k-file", loss.k_file, STUDENTS, 0, "FILE", NULL,
+                "in place of --k: a text file with a k for each class, for the images of that label"),
+    REAL_OPTION("k-ratio", loss.k_ratio, STUDENTS, NULL, 1e-9, 1e9,
+                "gdkd-autok: how far above the mean of the smaller ones a probability begins the first group (default 2)"),
+    INT_OPTION("k-max", loss.k_max, STUDENTS, "N", NULL, 1, 1000000, "gdkd-autok: the largest k (default: no limit)"),
+    REAL_OPTION("w0", loss.w0, STUDENTS, NULL, 0, 1e6, "the gdkd family: weight of the high term (default 1)"),
+    REAL_OPTION("w1", loss.w1, STUDENTS, NULL, 0, 1e6,
+                "likewise of the first group's term (default 1; gdkd-autok above 20 classes: 4)"),
+    REAL_OPTION("w2", loss.w2, STUDENTS, NULL, 0, 1e6,
+                "likewise of the other classes' term (default 8; up to 20 classes 2; gdkd-autow: 1)"),
+    CHOICE_OPTION("mass", loss.mass, STUDENTS, mass_names,
+                  "gdkd-autow: the terms that the teacher's mass of their group scales, versions 1, 2, 3 (default both)"),
+    CHOICE_OPTION("standardize", loss.standardize, STUDENTS, standardize_names,
+                  "ls-gdkd: over all classes, in each group, or in the group of the others alone (default global)"),
+    REAL_OPTION("alpha", loss.alpha, STUDENTS, NULL, 0, 1e6, "dkd, dkd-top1, adkd: weight of the target's term (default 1)"),
+    REAL_OPTION("beta", loss.beta, STUDENTS, NULL, 0, 1e6,
+                "dkd, dkd-top1: weight of the other classes' term (default 8; up to 20 classes 2)"),
+    REAL_OPTION("gamma", loss.gamma, STUDENTS, NULL, 0, 1e6, "adkd: weight of the other classes' term (default 1)"),
+    REAL_OPTION("inter", loss.inter, STUDENTS, NULL, 0, 1e6,
+                "dist: weight of the correlation along each image's classes (default 2)"),
+    REAL_OPTION("intra", loss.intra, STUDENTS, NULL, 0, 1e6,
+                "dist: weight of the correlation along each class's images (default 2)"),
+    TEXT_OPTION("class-weights", loss.class_weights, STUDENTS, 0, "FILE", NULL,
+                "adkd: a text file with a number for each class, by which gamma is multiplied for its images (default: 1 each)"),
+    TEXT_OPTION("groups", loss.groups, STUDENTS, 0, "FILE", NULL,
+                "skd: a text file with a number for each class, 0 where it takes part, 1 where it does not"),
     REAL_OPTION("warmup", loss.warmup, STUDENTS, NULL, 0, 1e6,
-                "epochs over which the distillation's weight rises to its full value (default 20; kd: 0)"),
+                "epochs over which the distillation's weight rises to its full value (default: a twelfth of --epochs, as "
+                "20 of 240; kd, lskd, dist: 0)"),
     REAL_OPTION("ce-weight", loss.ce_weight, STUDENTS, NULL, 0, 1e6,
-                "weight of the cross-entropy (default 1; kd: 0.1)"),
+                "weight of the cross-entropy (default 1; kd, lskd: 0.1)"),
     REAL_OPTION("kd-weight", loss.kd_weight, STUDENTS, NULL, 0, 1e6,
-                "weight of the distillation (default 1; kd: 0.9)"),
+                "weight of the distillation (default 1; kd: 0.9; lskd: 9; skd: 8)"),
 
     INT_OPTION("batch", batch, NETWORKS, "N", "64", 1, 4096, "images per step"),
     REAL_OPTION("lr", lr, LEARNING, "0.05", 1e-9, 100, "learning rate of the first epoch"),
@@ -128,6 +160,9 @@ const option settings_options[] = {
     INT_OPTION("limit", limit, ON_DATA, "N", "0", 0, 1000000000,
                "use the first N images of the training set and of the test set; 0: all; images:DIR: the first of "
                "every class, together N"),
+    INT_OPTION("student-limit", student_limit, COMMAND_COMPARE, "N", "0", 0, 1000000000,
+               "the students learn from the first N training images alone, of images:DIR as --limit has them, and a teacher "
+               "that is not there yet from all; all are tested on the same images; 0: all"),
     {.name = "split", .kind = OPTION_CHOICE, .commands = COMMAND_EVAL, .offset = AT(split), .value = "NAME",
      .initial = "test", .choices = split_names, .help = "the images to go through, in their order and as they are"},
     {.name = "split", .kind = OPTION_CHOICE, .commands = COMMAND_DATA, .offset = AT(split), .value = "NAME",
@@ -148,11 +183,19 @@ void settings_init(settings *s) {
     *s = (settings){0};
     s->loss = (loss_settings){.kind = LOSS_CE,
                               .temperature = NAN,
+                              .teacher_temperature = NAN,
+                              .kl = -1,
+                              .k_ratio = NAN,
                               .w0 = NAN,
                               .w1 = NAN,
                               .w2 = NAN,
                               .alpha = NAN,
                               .beta = NAN,
+                              .gamma = NAN,
+                              .inter = NAN,
+                              .intra = NAN,
+                              .mass = -1,
+                              .standardize = -1,
                               .warmup = NAN,
                               .ce_weight = NAN,
                               .kd_weight = NAN};
@@ -192,7 +235,9 @@ void settings_forget_unused(settings *s, const loss_kind *losses, int count) {
     settings unset;
     settings_init(&unset);
     for (const option *o = settings_options; o->name; o++) {
-        const size_t size = o->kind == OPTION_REAL ? sizeof(double) : sizeof(int);
+        const size_t size = o->kind == OPTION_REAL   ? sizeof(double)
+                            : o->kind == OPTION_TEXT ? sizeof(char *)
+                                                     : sizeof(int);
         if (!used_by(o, losses, count))
             memcpy((char *)s + o->offset, (const char *)&unset + o->offset, size);
     }

@@ -27,7 +27,7 @@ typedef struct {
     const char *losses, *seeds, *out_dir;
     const char *report; // where the page goes, NULL: into the first folder
     word_list runs;     // report: folders and facts
-    int epochs, teacher_epochs, batch, threads, limit, image_size;
+    int epochs, teacher_epochs, batch, threads, limit, student_limit, image_size;
     uint64_t seed;
     int schedule; // schedule_kind
     double lr, lr_min, momentum, weight_decay;

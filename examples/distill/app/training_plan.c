@@ -61,7 +61,7 @@ training plan_training(const settings *s, const dataset *d) {
                   .resume = s->resume,
                   .augment = !s->teacher_logits, // they are those of the images as they are
                   .quiet = s->quiet};
-    criterion_defaults(&t.loss);
+    criterion_defaults(&t.loss, s->epochs, d->classes);
     return t;
 }
 
@@ -74,7 +74,7 @@ static void describe_teacher(const training *t, const settings *s, char *text, s
 }
 
 void plan_recipe(const training *t, const settings *s, char *text, size_t size) {
-    char loss[160], teacher[64];
+    char loss[256], teacher[64];
     criterion_describe(&t->loss, loss, sizeof loss);
     describe_teacher(t, s, teacher, sizeof teacher);
     snprintf(text, size,
@@ -116,7 +116,7 @@ bool plan_write_config(const settings *s, const loss_kind *losses, int count, co
     known.resume = false;                                  // of this call, not of the run
     if (d->train.names) known.image_size = d->train.width; // its default too
     // Of one loss all defaults are known; compare has several, each with its own.
-    if (s->command == COMMAND_DISTILL) criterion_defaults(&known.loss);
+    if (s->command == COMMAND_DISTILL) criterion_defaults(&known.loss, s->epochs, d->classes);
     settings_forget_unused(&known, losses, count);
     if (s->teacher) known.teacher_epochs = 0;          // nobody trained it here
     if (s->teacher_logits) known.teacher_memory = NAN; // nobody is asked

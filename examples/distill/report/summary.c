@@ -1,6 +1,7 @@
 #include "report/summary.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool series_finished(const series *s, int run) {
@@ -80,4 +81,46 @@ void summary_print(const series *all, int count, FILE *out) {
         print_cell(best, 13, out);
         fprintf(out, "  %7.1f  %5.2f %%\n", r.seconds, 100 * r.library_share);
     }
+}
+
+// --- In words ------------------------------------------------------------------------------------
+
+typedef struct {
+    const char *name;
+    summary s;
+} place;
+
+static int best_first(const void *a, const void *b) {
+    const double x = ((const place *)a)->s.last, y = ((const place *)b)->s.last;
+    return (x < y) - (x > y);
+}
+
+// Whether a leads b by more than their spread, or by what nobody can judge.
+static bool tell_lead(const place *a, const place *b, FILE *out) {
+    const double lead = a->s.last - b->s.last, spread = fmax(a->s.last_spread, b->s.last_spread);
+    const bool judged = a->s.runs > 1 && b->s.runs > 1, clear = !judged || lead > spread;
+    if (!judged)
+        fprintf(out, "%s is %.2f above %s (one seed tells no spread)", a->name, lead, b->name);
+    else if (clear)
+        fprintf(out, "%s is %.2f above %s (spread %.2f)", a->name, lead, b->name, spread);
+    else
+        fprintf(out, "%s and %s are %.2f apart, within their spread of %.2f", a->name, b->name,
+                lead, spread);
+    return clear;
+}
+
+void summary_tell(const series *all, int count, FILE *out) {
+    place *places = calloc((size_t)count + 1, sizeof *places);
+    int found = 0, first = 0; // the best of those that do not differ
+    for (int i = 0; places && i < count; i++) {
+        places[found] = (place){all[i].name, summarise(&all[i])};
+        found += places[found].s.runs > 0;
+    }
+    if (found > 1) qsort(places, (size_t)found, sizeof *places, best_first);
+    for (int i = 1; i < found; i++) {
+        fputs(i > 1 ? "; " : "Seen on the test images, in points of top-1: ", out);
+        if (tell_lead(&places[first], &places[i], out)) first = i;
+    }
+    if (found > 1) fputs(".\n", out);
+    free(places);
 }

@@ -1,145 +1,143 @@
 #include "train/criterion.h"
 
-#include <gdkd.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "train/class_table.h"
+#include "train/losses.h"
 
-const char *const loss_names[LOSS_KINDS + 1] = {"ce", "kd", "dkd", "gdkd", "gdkd3", NULL};
-const char *const term_names[TERMS] = {"loss", "ce", "kd", "high", "top", "other"};
+#include <math.h>
+#include <stdlib.h>
 
 struct criterion {
     loss_settings settings;
-    gdkd_config config;
+    const loss_method *method;
+    gdkd_config config;    // DIST: of the cross-entropy alone
+    gdkd_dist_config dist; // DIST only
     int64_t classes;
+    int64_t *k_table;   // [classes], or NULL
+    double *low_weight; // [classes], or NULL
+    uint8_t *groups;    // [classes], or NULL
     int32_t teacher_dtype;
     void *workspace;
     size_t workspace_bytes;
 };
 
-// --- Settings ------------------------------------------------------------------------------------
+// --- Configuration -------------------------------------------------------------------------------
 
-static void fill(double *value, double initial) {
-    if (isnan(*value)) *value = initial;
-}
-
-void criterion_defaults(loss_settings *s) {
-    const bool plain_kd = s->kind == LOSS_KD;
-    fill(&s->temperature, 4);
-    if (s->k == 0) s->k = s->kind == LOSS_GDKD3 ? 4 : 5;
-    fill(&s->w0, 1);
-    fill(&s->w1, 1);
-    fill(&s->w2, 8);
-    fill(&s->alpha, 1);
-    fill(&s->beta, 8);
-    fill(&s->warmup, plain_kd ? 0 : 20);
-    fill(&s->ce_weight, plain_kd ? 0.1 : 1);
-    fill(&s->kd_weight, s->kind == LOSS_CE ? 0 : plain_kd ? 0.9 : 1);
-}
-
-bool criterion_uses(loss_kind kind, size_t member) {
-    switch (member) {
-    case offsetof(loss_settings, k):
-    case offsetof(loss_settings, w0):
-    case offsetof(loss_settings, w1):
-    case offsetof(loss_settings, w2):
-        return kind == LOSS_GDKD || kind == LOSS_GDKD3;
-    case offsetof(loss_settings, alpha):
-    case offsetof(loss_settings, beta):
-        return kind == LOSS_DKD;
-    case offsetof(loss_settings, kind):
-    case offsetof(loss_settings, ce_weight):
-        return true;
-    default:
-        return kind != LOSS_CE;
-    }
-}
-
-void criterion_describe(const loss_settings *s, char *text, int size) {
-    char own[96] = "";
-    if (s->kind == LOSS_CE) {
-        snprintf(text, (size_t)size, "ce %g", s->ce_weight);
-        return;
-    }
-    if (s->kind == LOSS_DKD) snprintf(own, sizeof own, "alpha %g, beta %g, ", s->alpha, s->beta);
-    if (s->kind >= LOSS_GDKD)
-        snprintf(own, sizeof own, "k %d, w %g %g %g, ", s->k, s->w0, s->w1, s->w2);
-    snprintf(text, (size_t)size, "T %g, %swarm-up %g, ce %g, kd %g", s->temperature, own, s->warmup,
-             s->ce_weight, s->kd_weight);
-}
-
-bool criterion_needs_teacher(const loss_settings *s) {
-    return s->kind != LOSS_CE && s->kd_weight != 0;
-}
-
-// What a term of the distillation is multiplied with in the total, after the warm-up; 0 where a loss has no such term.
-static double term_weight(const loss_settings *s, loss_term term) {
-    if (s->kind == LOSS_CE) return 0;
-    const bool plain = s->kind == LOSS_KD, dkd = s->kind == LOSS_DKD;
-    double own = 0;
-    if (term == TERM_KD) own = plain;
-    if (term == TERM_HIGH && !plain) own = dkd ? s->alpha : s->w0;
-    if (term == TERM_TOP && !plain && !dkd) own = s->w1;
-    if (term == TERM_OTHER && !plain) own = dkd ? s->beta : s->w2;
-    return s->kd_weight * own;
-}
-
-static gdkd_status configure(gdkd_config *c, const loss_settings *s) {
-    gdkd_status status = GDKD_ERROR_ENUM;
-    switch ((loss_kind)s->kind) {
-    case LOSS_CE:
-        status = gdkd_config_ce(c, 0);
-        break;
-    case LOSS_KD:
-        status = gdkd_config_kd(c, s->temperature);
-        break;
-    case LOSS_DKD:
-        status = gdkd_config_dkd(c, s->temperature, s->alpha, s->beta);
-        break;
-    case LOSS_GDKD:
-        status = gdkd_config_gdkd(c, s->temperature, s->k, s->w0, s->w1, s->w2);
-        break;
-    case LOSS_GDKD3:
-        status = gdkd_config_gdkd3(c, s->temperature, s->k, s->w0, s->w1, s->w2);
-        break;
-    case LOSS_KINDS:
-        break;
-    }
-    c->ce_weight = s->ce_weight;
-    c->kd_weight = s->kind == LOSS_CE ? 0 : s->kd_weight;
+static gdkd_status configure_dist(criterion *c) {
+    const loss_settings *s = &c->settings;
+    gdkd_status status = gdkd_config_ce(&c->config, 0);
+    if (status == GDKD_OK) status = gdkd_dist_config_init(&c->dist);
+    c->config.ce_weight = s->ce_weight;
+    c->dist.temperature = s->temperature;
+    c->dist.beta = s->inter;
+    c->dist.gamma = s->intra;
+    c->dist.temperature_squared = 1;
     return status;
+}
+
+static gdkd_status configure(criterion *c) {
+    const loss_settings *s = &c->settings;
+    if (!c->method->configure) return configure_dist(c);
+    const gdkd_status status = c->method->configure(&c->config, s);
+    c->config.ce_weight = s->ce_weight;
+    c->config.kd_weight = c->method->uses & USE_TEACHER ? s->kd_weight : 0;
+    if (c->method->uses & USE_KL) {
+        c->config.divergence = GDKD_DIVERGENCE_FORWARD_KL + s->kl;
+        c->config.teacher_temperature = s->teacher_temperature;
+    }
+    if (c->k_table) c->config.k_rule = GDKD_K_PER_CLASS;
+    return status;
+}
+
+// --- Tables --------------------------------------------------------------------------------------
+
+// *values stays NULL without a file.
+static bool read_table(const char *path, const class_table_rule *rule, int classes, double **values,
+                       error_line *e) {
+    if (!path) return true;
+    *values = calloc((size_t)classes, sizeof **values);
+    if (!*values) return error_memory(e, path);
+    return class_table_read(path, rule, classes, *values, e);
+}
+
+static bool make_tables(criterion *c, const double *k, const double *group, error_line *e) {
+    if (k) c->k_table = calloc((size_t)c->classes, sizeof *c->k_table);
+    if (group) c->groups = calloc((size_t)c->classes, sizeof *c->groups);
+    if ((k && !c->k_table) || (group && !c->groups)) return error_memory(e, "the classes' tables");
+    for (int64_t i = 0; k && i < c->classes; i++) c->k_table[i] = (int64_t)k[i];
+    for (int64_t i = 0; group && i < c->classes; i++) c->groups[i] = (uint8_t)group[i];
+    return true;
+}
+
+// ADKD has weights without a file too: 1.
+static bool make_weights(criterion *c, error_line *e) {
+    if (!(c->method->uses & USE_CLASS_WEIGHTS) || c->low_weight) return true;
+    c->low_weight = calloc((size_t)c->classes, sizeof *c->low_weight);
+    if (!c->low_weight) return error_memory(e, "the classes' weights");
+    for (int64_t i = 0; i < c->classes; i++) c->low_weight[i] = 1;
+    return true;
+}
+
+static bool read_tables(criterion *c, error_line *e) {
+    static const class_table_rule k_rule = {"k-file", 1, 1 << 20, true},
+                                  group_rule = {"groups", 0, 1, true},
+                                  weight_rule = {"class-weights", -1e6, 1e6, false};
+    const loss_settings *s = &c->settings;
+    const unsigned uses = c->method->uses;
+    const int classes = (int)c->classes;
+    double *k = NULL, *group = NULL;
+    const bool fine =
+        read_table(uses & USE_K ? s->k_file : NULL, &k_rule, classes, &k, e) &&
+        read_table(uses & USE_GROUPS ? s->groups : NULL, &group_rule, classes, &group, e) &&
+        read_table(uses & USE_CLASS_WEIGHTS ? s->class_weights : NULL, &weight_rule, classes,
+                   &c->low_weight, e) &&
+        make_tables(c, k, group, e) && make_weights(c, e);
+    free(group);
+    free(k);
+    return fine;
 }
 
 // --- Calls ---------------------------------------------------------------------------------------
 
+static size_t workspace_of(const criterion *c, const gdkd_batch *batch) {
+    const size_t rows = gdkd_workspace_size(&c->config, batch);
+    if (c->method->configure || rows == 0) return rows;
+    const size_t dist = gdkd_dist_workspace_size(&c->dist, batch);
+    return dist > rows || dist == 0 ? dist : rows;
+}
+
+static bool prepare(criterion *c, int rows, error_line *e) {
+    gdkd_batch batch;
+    if (c->method->uses & USE_GROUPS && !c->settings.groups)
+        return error_usage(e, "%s wants --groups FILE: which classes take part", c->method->name);
+    if (!read_tables(c, e)) return false;
+    gdkd_status status = configure(c);
+    if (status == GDKD_OK) status = gdkd_batch_init(&batch);
+    if (status != GDKD_OK)
+        return error_set(e, "libgdkd refuses the loss %s: %s", c->method->name,
+                         gdkd_status_string(status));
+    batch.outer = rows;
+    batch.classes = c->classes;
+    batch.inner = 1;
+    batch.teacher_dtype = c->teacher_dtype;
+    c->workspace_bytes = workspace_of(c, &batch);
+    c->workspace = malloc(c->workspace_bytes ? c->workspace_bytes : 1);
+    return (c->workspace_bytes && c->workspace) ||
+           error_set(e, "libgdkd refuses the loss %s for %d images of %d classes", c->method->name,
+                     rows, (int)c->classes);
+}
+
 criterion *criterion_create(const loss_settings *s, int rows, int classes, teacher_type type,
                             error_line *e) {
     criterion *c = calloc(1, sizeof *c);
-    gdkd_batch batch;
     if (!c) {
         error_memory(e, "the loss");
         return NULL;
     }
     c->settings = *s;
+    c->method = &loss_methods[s->kind];
     c->classes = classes;
     c->teacher_dtype = type == TEACHER_F16 ? GDKD_F16 : GDKD_F32;
-    gdkd_status status = configure(&c->config, s);
-    if (status == GDKD_OK) status = gdkd_batch_init(&batch);
-    if (status != GDKD_OK) {
-        error_set(e, "libgdkd refuses the loss %s: %s", loss_names[s->kind],
-                  gdkd_status_string(status));
-        criterion_free(c);
-        return NULL;
-    }
-    batch.outer = rows;
-    batch.classes = classes;
-    batch.inner = 1;
-    batch.teacher_dtype = c->teacher_dtype;
-    c->workspace_bytes = gdkd_workspace_size(&c->config, &batch);
-    c->workspace = malloc(c->workspace_bytes ? c->workspace_bytes : 1);
-    if (c->workspace_bytes && c->workspace) return c;
-    error_set(e, "libgdkd refuses the loss %s for %d images of %d classes", loss_names[s->kind],
-              rows, classes);
+    if (prepare(c, rows, e)) return c;
     criterion_free(c);
     return NULL;
 }
@@ -147,22 +145,42 @@ criterion *criterion_create(const loss_settings *s, int rows, int classes, teach
 void criterion_free(criterion *c) {
     if (!c) return;
     free(c->workspace);
+    free(c->groups);
+    free(c->low_weight);
+    free(c->k_table);
     free(c);
 }
 
-static void copy_terms(const loss_settings *s, const gdkd_result *r, double terms[TERMS]) {
+static void copy_terms(const criterion *c, const gdkd_result *r, double terms[TERMS]) {
+    const loss_settings *s = &c->settings;
+    const int top = c->method->first;
     for (int i = 0; i < TERMS; i++) terms[i] = NAN;
     terms[TERM_TOTAL] = r->total;
     // The library does not compute a term that weighs nothing.
     if (s->ce_weight != 0) terms[TERM_CE] = r->ce;
     if (!criterion_needs_teacher(s)) return;
     terms[TERM_KD] = r->kd;
-    if (s->kind == LOSS_KD) return;
-    // DKD's first group is one class: it has no low term. GDKD3's are {top 1}, {top 2..k}, {rest}.
-    const int top = s->kind == LOSS_GDKD3 ? 1 : 0;
-    if (term_weight(s, TERM_HIGH) != 0) terms[TERM_HIGH] = r->high;
-    if (term_weight(s, TERM_TOP) != 0) terms[TERM_TOP] = r->low[top];
-    if (term_weight(s, TERM_OTHER) != 0) terms[TERM_OTHER] = r->low[top + 1];
+    if (criterion_weight(s, TERM_HIGH) != 0) terms[TERM_HIGH] = r->high;
+    if (criterion_weight(s, TERM_TOP) != 0) terms[TERM_TOP] = r->low[top];
+    if (criterion_weight(s, TERM_OTHER) != 0) terms[TERM_OTHER] = r->low[top + 1];
+}
+
+// DIST is no loss of rows: its gradient is added to that of the cross-entropy, and so is its total.
+static gdkd_status apply_dist(criterion *c, const gdkd_batch *batch, gdkd_result *result) {
+    const double weight = c->config.kd_weight;
+    gdkd_result dist = *result;
+    gdkd_config ce = c->config;
+    ce.kd_weight = 0;
+    gdkd_status status = gdkd_loss(&ce, batch, result, c->workspace, c->workspace_bytes);
+    dist.accumulate = 1;
+    dist.grad_scale = weight;
+    if (status == GDKD_OK && weight != 0)
+        status = gdkd_dist(&c->dist, batch, &dist, c->workspace, c->workspace_bytes);
+    if (status != GDKD_OK || weight == 0) return status;
+    result->kd = dist.total;
+    result->total += weight * dist.total;
+    result->rows_nonfinite += dist.rows_nonfinite;
+    return status;
 }
 
 bool criterion_apply(criterion *c, const float *student, const void *teacher, const int64_t *target,
@@ -178,12 +196,16 @@ bool criterion_apply(criterion *c, const float *student, const void *teacher, co
     batch.teacher = teacher;
     batch.teacher_dtype = c->teacher_dtype;
     batch.target = target;
+    batch.k_table = c->k_table;
+    batch.low_weight = c->low_weight;
+    batch.groups = c->groups;
     result.grad = grad;
     const loss_settings *s = &c->settings;
     const double factor = s->warmup > 0 ? fmin(epoch / s->warmup, 1.0) : 1.0;
-    if (s->kind != LOSS_CE) c->config.kd_weight = factor * s->kd_weight;
-    const gdkd_status status =
-        gdkd_loss(&c->config, &batch, &result, c->workspace, c->workspace_bytes);
+    if (c->method->uses & USE_TEACHER) c->config.kd_weight = factor * s->kd_weight;
+    const gdkd_status status = c->method->configure ? gdkd_loss(&c->config, &batch, &result,
+                                                                c->workspace, c->workspace_bytes)
+                                                    : apply_dist(c, &batch, &result);
     if (status != GDKD_OK)
         return error_set(e, "libgdkd: %s (row %lld of the batch)", gdkd_status_string(status),
                          (long long)result.error_row);
@@ -191,7 +213,7 @@ bool criterion_apply(criterion *c, const float *student, const void *teacher, co
         return error_set(
             e, "the loss is not finite in epoch %d: training has diverged; try a lower --lr",
             epoch);
-    copy_terms(s, &result, terms);
+    copy_terms(c, &result, terms);
     return true;
 }
 

@@ -1,5 +1,4 @@
-// The trainer's loss: what the command line asks for, computed by libgdkd. The only file of the
-// trainer that sees gdkd.h.
+// The trainer's loss: what the command line asks for, computed by libgdkd. Only criterion.c and losses.c see gdkd.h.
 #ifndef DISTILL_CRITERION_H
 #define DISTILL_CRITERION_H
 
@@ -8,24 +7,58 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef enum { LOSS_CE, LOSS_KD, LOSS_DKD, LOSS_GDKD, LOSS_GDKD3, LOSS_KINDS } loss_kind;
+// What they are: losses.c.
+typedef enum {
+    LOSS_CE,
+    LOSS_KD,
+    LOSS_DKD,
+    LOSS_DKD_TOP1,
+    LOSS_GDKD,
+    LOSS_GDKD_BOTTOM,
+    LOSS_GDKD3,
+    LOSS_GDKD_AUTOK,
+    LOSS_GDKD_AUTOW,
+    LOSS_LSKD,
+    LOSS_LS_GDKD,
+    LOSS_SKD,
+    LOSS_ADKD,
+    LOSS_DIST,
+    LOSS_KINDS
+} loss_kind;
 
 extern const char *const loss_names[LOSS_KINDS + 1]; // "ce", "kd" ..., ended by NULL
 
-// A NaN, or a k of 0, stands for the loss's own default: criterion_defaults.
+// The names of what the members below choose, ended by NULL.
+extern const char *const kl_names[], *const standardize_names[], *const mass_names[];
+
+// A NaN, a choice of -1, a k or k_max of 0 stand for the loss's own default: criterion_defaults.
 typedef struct {
     int kind; // loss_kind
     double temperature;
+    double teacher_temperature; // 0: the same
+    int kl;                     // the divergence of the low terms, by its place in kl_names
     int k;
-    double w0, w1, w2;  // GDKD, GDKD3: weights of high, top and other
-    double alpha, beta; // DKD: weights of high and other
+    const char *k_file;  // a k for each class in place of it, or NULL
+    double k_ratio;      // gdkd-autok, as in gdkd.h
+    int k_max;           // likewise; from the number of classes on: no limit
+    double w0, w1, w2;   // weights of high, top and other
+    double alpha, beta;  // DKD: weights of high and other
+    double gamma;        // ADKD: of other; of high it is alpha
+    double inter, intra; // DIST: of its correlations
+    int mass;        // gdkd-autow: which terms the teacher's mass scales, by place in mass_names
+    int standardize; // ls-gdkd: what is standardised, by place in standardize_names
+    const char *class_weights; // adkd: a file with a weight for each class, or NULL: all 1
+    const char *groups; // skd: a file with a 0 for each class that takes part, a 1 for each other
     double warmup;      // epochs until the distillation has its full weight; 0: from the start
     double ce_weight;   // of the cross-entropy
     double kd_weight;   // of the distillation
+    unsigned long checksum; // of these files
+    bool of_100_classes; // k or a weight is a default that was made for another number of classes
 } loss_settings;
 
-// Fills in what was left open. Sources: ZaberKo/GDKD, mdistiller/engine/cfg.py.
-void criterion_defaults(loss_settings *s);
+// Fills in what was left open (a second time: nothing), for a run of so many epochs. Sources: losses.c. With up to 20 classes k and the weights are
+// smaller than there: they are then those of examples/README.md.
+void criterion_defaults(loss_settings *s, int epochs, int classes);
 
 // Whether a loss has a use for the member of loss_settings at this offset.
 bool criterion_uses(loss_kind kind, size_t member);
@@ -40,6 +73,10 @@ void criterion_describe(const loss_settings *s, char *text, int size);
 //     and GDKD3
 typedef enum { TERM_TOTAL, TERM_CE, TERM_KD, TERM_HIGH, TERM_TOP, TERM_OTHER, TERMS } loss_term;
 extern const char *const term_names[TERMS]; // "loss", "ce", "kd", "high", "top", "other"
+
+// What a term is multiplied with in the total, after the warm-up; 0 where a loss has no such term.
+// TERM_TOTAL has 1; TERM_KD is a part of its own in KD alone, elsewhere its parts are.
+double criterion_weight(const loss_settings *s, loss_term term);
 
 typedef struct criterion criterion;
 

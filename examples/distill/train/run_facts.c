@@ -7,44 +7,57 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef enum { TEXT, WHOLE, REAL } fact_kind;
+typedef enum { TEXT, WHOLE, REAL, CHOICE } fact_kind;
 typedef struct {
     const char *key;
     fact_kind kind;
     size_t offset;
+    const char *const *choices; // CHOICE: an int, the place among them
 } fact;
 
 #define AT(member) offsetof(run_facts, member)
 static const fact facts[] = {
-    {"name", TEXT, AT(name)},
-    {"model", TEXT, AT(model)},
-    {"teacher-model", TEXT, AT(teacher_model)},
-    {"teacher-logits", TEXT, AT(teacher_logits)},
-    {"dataset", TEXT, AT(dataset)},
-    {"train-images", WHOLE, AT(train_images)},
-    {"temperature", REAL, AT(loss.temperature)},
-    {"k", WHOLE, AT(loss.k)},
-    {"w0", REAL, AT(loss.w0)},
-    {"w1", REAL, AT(loss.w1)},
-    {"w2", REAL, AT(loss.w2)},
-    {"alpha", REAL, AT(loss.alpha)},
-    {"beta", REAL, AT(loss.beta)},
-    {"warmup", REAL, AT(loss.warmup)},
-    {"ce-weight", REAL, AT(loss.ce_weight)},
-    {"kd-weight", REAL, AT(loss.kd_weight)},
-    {"epochs", WHOLE, AT(epochs)},
-    {"batch", WHOLE, AT(batch)},
-    {"lr", REAL, AT(lr)},
-    {"lr-min", REAL, AT(lr_min)},
-    {"schedule", TEXT, AT(schedule)},
-    {"momentum", REAL, AT(momentum)},
-    {"weight-decay", REAL, AT(weight_decay)},
-    {"library", TEXT, AT(library)},
-    {"kernels", TEXT, AT(kernels)},
-    {"log", TEXT, AT(log)},
-    {"logits", TEXT, AT(logits)},
-    {"teacher-test-logits", TEXT, AT(teacher_test_logits)},
-    {"classes", WHOLE, AT(classes)},
+    {"name", TEXT, AT(name), NULL},
+    {"model", TEXT, AT(model), NULL},
+    {"teacher-model", TEXT, AT(teacher_model), NULL},
+    {"teacher-logits", TEXT, AT(teacher_logits), NULL},
+    {"dataset", TEXT, AT(dataset), NULL},
+    {"train-images", WHOLE, AT(train_images), NULL},
+    {"temperature", REAL, AT(loss.temperature), NULL},
+    {"teacher-temperature", REAL, AT(loss.teacher_temperature), NULL},
+    {"kl", CHOICE, AT(loss.kl), kl_names},
+    {"k", WHOLE, AT(loss.k), NULL},
+    {"k-file", TEXT, AT(loss.k_file), NULL},
+    {"k-ratio", REAL, AT(loss.k_ratio), NULL},
+    {"k-max", WHOLE, AT(loss.k_max), NULL},
+    {"w0", REAL, AT(loss.w0), NULL},
+    {"w1", REAL, AT(loss.w1), NULL},
+    {"w2", REAL, AT(loss.w2), NULL},
+    {"alpha", REAL, AT(loss.alpha), NULL},
+    {"beta", REAL, AT(loss.beta), NULL},
+    {"gamma", REAL, AT(loss.gamma), NULL},
+    {"inter", REAL, AT(loss.inter), NULL},
+    {"intra", REAL, AT(loss.intra), NULL},
+    {"mass", CHOICE, AT(loss.mass), mass_names},
+    {"standardize", CHOICE, AT(loss.standardize), standardize_names},
+    {"class-weights", TEXT, AT(loss.class_weights), NULL},
+    {"groups", TEXT, AT(loss.groups), NULL},
+    {"warmup", REAL, AT(loss.warmup), NULL},
+    {"ce-weight", REAL, AT(loss.ce_weight), NULL},
+    {"kd-weight", REAL, AT(loss.kd_weight), NULL},
+    {"epochs", WHOLE, AT(epochs), NULL},
+    {"batch", WHOLE, AT(batch), NULL},
+    {"lr", REAL, AT(lr), NULL},
+    {"lr-min", REAL, AT(lr_min), NULL},
+    {"schedule", TEXT, AT(schedule), NULL},
+    {"momentum", REAL, AT(momentum), NULL},
+    {"weight-decay", REAL, AT(weight_decay), NULL},
+    {"library", TEXT, AT(library), NULL},
+    {"kernels", TEXT, AT(kernels), NULL},
+    {"log", TEXT, AT(log), NULL},
+    {"logits", TEXT, AT(logits), NULL},
+    {"teacher-test-logits", TEXT, AT(teacher_test_logits), NULL},
+    {"classes", WHOLE, AT(classes), NULL},
 };
 enum { FACTS = sizeof facts / sizeof *facts };
 
@@ -56,7 +69,8 @@ static bool add_fact(cJSON *json, const run_facts *f, const fact *one) {
     const void *at = place(f, one);
     if (one->kind == WHOLE) return cJSON_AddNumberToObject(json, one->key, *(const int *)at);
     if (one->kind == REAL) return cJSON_AddNumberToObject(json, one->key, *(const double *)at);
-    const char *text = *(const char *const *)at; // NULL: nothing to tell
+    const char *text = // NULL: nothing to tell
+        one->kind == CHOICE ? one->choices[*(const int *)at] : *(const char *const *)at;
     return !text || cJSON_AddStringToObject(json, one->key, text);
 }
 

@@ -193,16 +193,20 @@ static void clear_out(workplace *w) {
     free(w->logits);
 }
 
-// Defaults are those of 240 epochs and 100 classes: a short run that keeps the warm-up never distils at full weight, and
-// with few classes the k largest are all of them.
+// With few classes the k largest may be all of them, and defaults may be made for others.
 static void warn(workplace *w) {
     const training *t = w->t;
-    if (criterion_uses((loss_kind)t->loss.kind, offsetof(loss_settings, k)) &&
+    if (criterion_uses((loss_kind)t->loss.kind, offsetof(loss_settings, k)) && !t->loss.k_file &&
         t->loss.k >= t->data->classes)
         progress_line(&w->bar,
                       "%s: k is %d, and there are %d classes: none is left for the group of the "
                       "others; see --k",
                       t->label, t->loss.k, t->data->classes);
+    if (t->loss.of_100_classes)
+        progress_line(&w->bar,
+                      "%s: the default k and weights are those of 100 classes, and there are %d: "
+                      "see --k, --w1, --w2 and --beta",
+                      t->label, t->data->classes);
     if ((t->teacher || t->teacher_logits) && t->loss.warmup > t->rate.epochs)
         progress_line(
             &w->bar,
