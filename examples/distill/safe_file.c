@@ -26,6 +26,12 @@ static int open_part(const char *path) {
     return -1;
 }
 
+// Removed while it is still locked: the next one to write makes its own.
+static void discard_part(const char *path, int fd) {
+    unlink(path);
+    close(fd);
+}
+
 static bool name_part(const char *path, char part[PATH_MAX]) {
     return snprintf(part, PATH_MAX, "%s.part", path) < PATH_MAX;
 }
@@ -54,7 +60,10 @@ bool safe_file_begin(safe_file *file, const char *path, error_line *e) {
     if (fd < 0 && errno == EBUSY)
         return error_set(e, "%s is being written by another program", path);
     if (fd >= 0) file->stream = fdopen(fd, "wb");
-    return file->stream || error_set(e, "%s cannot be written: %s", path, strerror(errno));
+    if (file->stream) return true;
+    error_set(e, "%s cannot be written: %s", path, strerror(errno));
+    if (fd >= 0) discard_part(file->temporary, fd);
+    return false;
 }
 
 // The folder of a path, and the name in it.
