@@ -5,6 +5,7 @@
 
 static bool fill(error_line *e, int status, const char *format, va_list arguments) {
     e->status = status;
+    e->unread = false;
     vsnprintf(e->text, sizeof e->text, format, arguments);
     for (char *c = e->text; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
@@ -39,9 +40,19 @@ bool error_prefix(error_line *e, const char *where) {
     const error_line inner = *e;
     error_set(e, "%s: %s", where, inner.text);
     e->status = inner.status;
+    e->unread = inner.unread;
     return false;
 }
 
 bool error_memory(error_line *e, const char *what) {
-    return error_set(e, "not enough memory for %s", what);
+    return error_unread(e, "not enough memory for %s", what);
+}
+
+bool error_unread(error_line *e, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fill(e, EXIT_RUNTIME, format, arguments);
+    va_end(arguments);
+    e->unread = true;
+    return false;
 }

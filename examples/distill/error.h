@@ -9,7 +9,8 @@
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
 typedef struct {
-    int status; // of the process: EXIT_RUNTIME, EXIT_USAGE or EXIT_INTERRUPTED
+    int status;  // of the process: EXIT_RUNTIME, EXIT_USAGE or EXIT_INTERRUPTED
+    bool unread; // says nothing about a file's content: it could not be read, or memory was short
     char text[1024];
 } error_line;
 
@@ -23,7 +24,10 @@ bool error_interrupted(error_line *e, const char *format, ...)
 // Puts "WHERE: " before the text.
 bool error_prefix(error_line *e, const char *where);
 
-// "out of memory ..." with what it was for.
+// "not enough memory ..." with what it was for.
 bool error_memory(error_line *e, const char *what);
+
+// For a file that could not be read to its end: whatever it holds may be good.
+bool error_unread(error_line *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

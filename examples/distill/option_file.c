@@ -88,15 +88,16 @@ static bool read_item(option_parser *parser, const char *path, const cJSON *item
 }
 
 static cJSON *parse(const char *path, error_line *e) {
-    size_t size, line = 1;
-    const char *end = NULL;
+    size_t size;
+    json_fault fault = {0};
     char *text = safe_file_read(path, &size, e);
     if (!text) return NULL;
-    // Without the length of the file: a byte 0 inside of it is an error of its own.
-    cJSON *root = strlen(text) == size ? cJSON_ParseWithOpts(text, &end, true) : NULL;
-    for (const char *c = text; !root && end && c < end; c++) line += *c == '\n';
-    if (!root) error_usage(e, "%s is not JSON: something is wrong in line %zu", path, line);
+    cJSON *root = json_parse(text, size, &fault);
     free(text);
+    if (fault.memory)
+        error_memory(e, path);
+    else if (!root)
+        error_usage(e, "%s is not JSON: %s", path, fault.text);
     if (!root || cJSON_IsObject(root)) return root;
     error_usage(e, "%s is not an object of options, as in {\"epochs\": 20}", path);
     cJSON_Delete(root);
@@ -156,7 +157,7 @@ static bool add_values(cJSON *root, const option *options, unsigned command, con
         bool has;
         if (!(o->commands & command)) continue;
         cJSON *item = value_item(o, (const char *)target + o->offset, &has);
-        if (has && !cJSON_AddItemToObject(root, o->name, item)) return false;
+        if (has && !json_add(root, o->name, item)) return false;
     }
     return true;
 }
@@ -164,9 +165,7 @@ static bool add_values(cJSON *root, const option *options, unsigned command, con
 bool option_file_write(const option *options, unsigned command, const void *target, cJSON *about,
                        const char *path, error_line *e) {
     cJSON *root = cJSON_CreateObject();
-    const bool kept = about && cJSON_AddItemToObject(root, about_key, about);
-    if (!kept) cJSON_Delete(about);
-    if (!kept || !add_values(root, options, command, target)) {
+    if (!json_add(root, about_key, about) || !add_values(root, options, command, target)) {
         cJSON_Delete(root);
         root = NULL;
     }

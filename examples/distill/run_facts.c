@@ -67,10 +67,10 @@ static const void *place(const run_facts *f, const fact *one) {
 
 static bool add_fact(cJSON *json, const run_facts *f, const fact *one) {
     const void *at = place(f, one);
-    if (one->kind == WHOLE) return cJSON_AddNumberToObject(json, one->key, *(const int *)at);
-    if (one->kind == REAL) return cJSON_AddNumberToObject(json, one->key, *(const double *)at);
+    if (one->kind == WHOLE) return json_add_number(json, one->key, *(const int *)at);
+    if (one->kind == REAL) return json_add_number(json, one->key, *(const double *)at);
     const char *text = *(const char *const *)at;
-    return !text || cJSON_AddStringToObject(json, one->key, text);
+    return !text || json_add_text(json, one->key, text);
 }
 
 static bool add_labels(cJSON *json, const run_facts *f) {
@@ -78,7 +78,7 @@ static bool add_labels(cJSON *json, const run_facts *f) {
     for (size_t i = 0; labels && i < f->images; i++) labels[i] = (int)f->labels[i];
     cJSON *array = labels ? cJSON_CreateIntArray(labels, (int)f->images) : NULL;
     free(labels);
-    return cJSON_AddItemToObject(json, "labels", array);
+    return json_add(json, "labels", array);
 }
 
 // NULL when there is no memory.
@@ -87,12 +87,11 @@ static cJSON *to_json(const run_facts *f) {
     cJSON *json = cJSON_CreateObject();
     // A seed has 64 bits, a number of JSON 53.
     snprintf(seed, sizeof seed, "%" PRIu64, f->seed);
-    bool fine = cJSON_AddStringToObject(json, "loss", loss_names[f->loss.kind]) &&
-                cJSON_AddStringToObject(json, "seed", seed);
+    bool fine =
+        json_add_text(json, "loss", loss_names[f->loss.kind]) && json_add_text(json, "seed", seed);
     for (int i = 0; fine && i < FACTS; i++) fine = add_fact(json, f, &facts[i]);
     if (fine && f->class_names)
-        fine = cJSON_AddItemToObject(json, "class-names",
-                                     cJSON_CreateStringArray(f->class_names, f->classes));
+        fine = json_add(json, "class-names", cJSON_CreateStringArray(f->class_names, f->classes));
     if (fine && add_labels(json, f)) return json;
     cJSON_Delete(json);
     return NULL;
@@ -143,13 +142,12 @@ static bool take_seed(run_facts *f, const cJSON *json) {
 
 static bool take_class_names(run_facts *f, const cJSON *json) {
     const cJSON *array = cJSON_GetObjectItemCaseSensitive(json, "class-names"), *item;
+    const char **names = f->owned[1];
     if (!array) return true;
     if (cJSON_GetArraySize(array) != f->classes) return false;
-    const char **names = calloc((size_t)f->classes, sizeof *names);
-    f->owned[1] = names;
     f->class_names = names;
     cJSON_ArrayForEach(item, array) {
-        if (!names || !cJSON_IsString(item)) return false;
+        if (!cJSON_IsString(item)) return false;
         *names++ = item->valuestring;
     }
     return true;
@@ -157,16 +155,26 @@ static bool take_class_names(run_facts *f, const cJSON *json) {
 
 static bool take_labels(run_facts *f, const cJSON *json) {
     const cJSON *array = cJSON_GetObjectItemCaseSensitive(json, "labels"), *item;
+    int64_t *labels = f->owned[2];
     f->images = (size_t)cJSON_GetArraySize(array);
-    int64_t *labels = calloc(f->images + 1, sizeof *labels);
-    f->owned[2] = labels;
     f->labels = labels;
     cJSON_ArrayForEach(item, array) {
         const double label = cJSON_IsNumber(item) ? item->valuedouble : -1;
-        if (!labels || !(label >= 0 && label < f->classes && label == floor(label))) return false;
+        if (!(label >= 0 && label < f->classes && label == floor(label))) return false;
         *labels++ = (int64_t)label;
     }
     return f->images > 0;
+}
+
+// For as many names and labels as the lists have, whatever else is wrong with them.
+static bool make_room(run_facts *f, const cJSON *json) {
+    static const char *const lists[] = {"class-names", "labels"};
+    for (int i = 0; i < 2; i++) {
+        const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, lists[i]);
+        f->owned[i + 1] = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof(int64_t));
+        if (!f->owned[i + 1]) return false;
+    }
+    return true;
 }
 
 // The key of the first fact that cannot be used, or NULL.
@@ -179,23 +187,29 @@ static const char *take_all(run_facts *f, const cJSON *json) {
     return take_labels(f, json) ? NULL : "labels";
 }
 
+static bool parse_facts(run_facts *f, const char *path, const char *text, size_t size,
+                        error_line *e) {
+    json_fault wrong = {0};
+    cJSON *json = f->owned[0] = json_parse(text, size, &wrong);
+    if (wrong.memory || !make_room(f, json)) return error_memory(e, path);
+    if (!cJSON_IsObject(json))
+        return error_set(e, "%s is damaged: it is no JSON object%s%s; train that run again", path,
+                         json ? "" : ": ", wrong.text);
+    const char *fault = take_all(f, json);
+    return !fault || error_set(e,
+                               "%s cannot be used: \"%s\" is missing or wrong; train that run "
+                               "again",
+                               path, fault);
+}
+
 bool run_facts_read(run_facts *f, const char *path, error_line *e) {
     size_t size;
     *f = (run_facts){0};
     char *text = safe_file_read(path, &size, e);
-    if (!text) return false;
-    cJSON *json = cJSON_ParseWithLength(text, size);
+    const bool fine = text && parse_facts(f, path, text, size, e);
     free(text);
-    f->owned[0] = json;
-    if (!cJSON_IsObject(json)) {
-        run_facts_free(f);
-        return error_set(e, "%s is damaged: it is no JSON object; train that run again", path);
-    }
-    const char *fault = take_all(f, json);
-    if (!fault) return true;
-    run_facts_free(f);
-    return error_set(e, "%s cannot be used: \"%s\" is missing or wrong; train that run again", path,
-                     fault);
+    if (!fine) run_facts_free(f);
+    return fine;
 }
 
 void run_facts_free(run_facts *f) {

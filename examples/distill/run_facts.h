@@ -30,7 +30,7 @@ typedef struct {
     const char **class_names; // [classes], or NULL where the data set has none
     size_t images;            // of the test
     const int64_t *labels;    // [images]
-    void *owned[3];           // what the pointers above point into, when read from a file
+    void *owned[3];           // the JSON, class_names and labels, when read from a file
 } run_facts;
 
 bool run_facts_write(const run_facts *f, const char *path, error_line *e);

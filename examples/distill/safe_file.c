@@ -12,7 +12,7 @@
 static int open_part(const char *path) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct stat ours, named;
-    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (fd < 0) return -1;
     // Some file systems know no locks: no reason not to write. The name may have gone to another
     // file between open and lock: then the writer before us has just renamed it.
@@ -132,7 +132,7 @@ static char *read_stream(FILE *stream, const char *path, size_t *size, error_lin
         return NULL;
     }
     if (ferror(stream)) {
-        error_set(e, "%s cannot be read: %s", path, strerror(errno));
+        error_unread(e, "%s cannot be read: %s", path, strerror(errno));
         free(bytes);
         return NULL;
     }
@@ -158,7 +158,7 @@ static FILE *open_regular(const char *path, error_line *e) {
     const int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     FILE *stream = fd >= 0 ? fdopen(fd, "rb") : NULL;
     if (!stream || fstat(fd, &status) != 0)
-        error_set(e, "%s cannot be opened: %s", path, strerror(errno));
+        error_unread(e, "%s cannot be opened: %s", path, strerror(errno));
     else if (check_regular(&status, path, e))
         return stream;
     if (stream)

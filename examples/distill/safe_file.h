@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 typedef struct {
-    FILE *stream; // to write to
+    FILE *stream; // to write to; its descriptor may be read too
     char path[PATH_MAX];
     char temporary[PATH_MAX];
 } safe_file;

@@ -1,5 +1,6 @@
 #include "training_plan.h"
 
+#include "json_file.h"
 #include "option_file.h"
 #include "safe_file.h"
 #include "weights.h"
@@ -87,22 +88,23 @@ void plan_recipe(const training *t, const settings *s, char *text, size_t size) 
              t->seed, teacher, t->augment ? "" : ", no augmentation");
 }
 
+// NULL when there is no memory for all of it.
 static cJSON *about(const settings *s, const dataset *d) {
     const image_set *images = &d->train;
-    const int shape[] = {images->channels, images->height, images->width};
+    const int channels = images->channels, shape[] = {channels, images->height, images->width};
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "command", s->command_name);
-    cJSON_AddStringToObject(root, "version", criterion_library_version());
-    cJSON_AddStringToObject(root, "isa", criterion_library_isa());
-    cJSON_AddStringToObject(root, "dataset", d->name);
-    cJSON_AddNumberToObject(root, "classes", d->classes);
-    cJSON_AddNumberToObject(root, "training_images", (double)d->train.count);
-    cJSON_AddNumberToObject(root, "test_images", (double)d->test.count);
-    cJSON_AddItemToObject(root, "image", cJSON_CreateIntArray(shape, 3));
-    cJSON_AddItemToObject(root, "mean", cJSON_CreateFloatArray(d->mean, images->channels));
-    cJSON_AddItemToObject(root, "deviation",
-                          cJSON_CreateFloatArray(d->deviation, images->channels));
-    return root;
+    if (json_add_text(root, "command", s->command_name) &&
+        json_add_text(root, "version", criterion_library_version()) &&
+        json_add_text(root, "isa", criterion_library_isa()) &&
+        json_add_text(root, "dataset", d->name) && json_add_number(root, "classes", d->classes) &&
+        json_add_number(root, "training_images", (double)d->train.count) &&
+        json_add_number(root, "test_images", (double)d->test.count) &&
+        json_add(root, "image", cJSON_CreateIntArray(shape, 3)) &&
+        json_add(root, "mean", cJSON_CreateFloatArray(d->mean, channels)) &&
+        json_add(root, "deviation", cJSON_CreateFloatArray(d->deviation, channels)))
+        return root;
+    cJSON_Delete(root);
+    return NULL;
 }
 
 bool plan_keeps_config(const settings *s, const char *config, const char *checkpoint) {
