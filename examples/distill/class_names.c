@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 char **names_copy(const char *const *names, int count) {
     size_t bytes = (size_t)count * sizeof(char *) + 1; // at least one
@@ -18,19 +19,31 @@ char **names_copy(const char *const *names, int count) {
     return copy;
 }
 
-char **class_names_read(const char *directory, const char *file, int count) {
-    char path[PATH_MAX], **copy = NULL;
-    error_line ignored;
-    size_t size;
+// Into *names, which stays NULL where the text does not have as many lines.
+static bool copy_lines(char ***names, char *text, int count) {
+    char *rest = NULL;
     int found = 0;
-    if (snprintf(path, sizeof path, "%s/%s", directory, file) >= (int)sizeof path) return NULL;
-    char *text = safe_file_read(path, &size, &ignored), *rest = NULL;
-    const char **names = calloc((size_t)count + 1, sizeof *names);
-    for (char *line = text ? strtok_r(text, "\r\n", &rest) : NULL; line && names && found <= count;
+    const char **lines = calloc((size_t)count + 1, sizeof *lines);
+    if (!lines) return false;
+    for (char *line = strtok_r(text, "\r\n", &rest); line && found <= count;
          line = strtok_r(NULL, "\r\n", &rest))
-        names[found++] = line;
-    if (found == count && names) copy = names_copy(names, count);
-    free(names);
+        lines[found++] = line;
+    if (found == count) *names = names_copy(lines, count);
+    free(lines);
+    return found != count || *names;
+}
+
+bool class_names_read(char ***names, const char *directory, const char *file, int count,
+                      error_line *e) {
+    char path[PATH_MAX];
+    size_t size;
+    *names = NULL;
+    if (snprintf(path, sizeof path, "%s/%s", directory, file) >= (int)sizeof path ||
+        access(path, F_OK) != 0)
+        return true;
+    char *text = safe_file_read(path, &size, e);
+    if (!text) return !e->unread;
+    const bool fine = copy_lines(names, text, count) || error_memory(e, path);
     free(text);
-    return copy;
+    return fine;
 }

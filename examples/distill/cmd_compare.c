@@ -49,20 +49,33 @@ static bool name_teacher_files(comparison *c, error_line *e) {
 
 // --- The teacher ---------------------------------------------------------------------------------
 
-// Whether the file was trained to its end by the very run that `t` describes.
-static bool trained_alike(const training *t) {
-    error_line ignored;
+// Whether the file was trained to its end by the very run that `t` describes. False when that cannot be
+// told: a teacher that took hours is not trained again for a lack of memory.
+static bool find_alike(const training *t, bool *alike, error_line *e) {
     safetensors file;
     char expected[PLAN_RECIPE + 64];
-    if (!safetensors_read(&file, t->out, &ignored)) return false;
+    *alike = false;
+    if (!safetensors_read(&file, t->out, e)) return !e->unread;
     training_fingerprint(t->recipe, t->rate.epochs, expected, sizeof expected);
     const char *model_name = safetensors_metadata(&file, "model");
     const char *data_name = safetensors_metadata(&file, "dataset");
     const char *found = safetensors_metadata(&file, "training");
-    const bool alike = model_name && data_name && found && strcmp(model_name, t->model) == 0 &&
-                       strcmp(data_name, t->data->name) == 0 && strcmp(found, expected) == 0;
+    *alike = model_name && data_name && found && strcmp(model_name, t->model) == 0 &&
+             strcmp(data_name, t->data->name) == 0 && strcmp(found, expected) == 0;
     safetensors_free(&file);
-    return alike;
+    return true;
+}
+
+// Says what happens to a teacher that is there.
+static bool keep_teacher(const training *t, bool *keep, error_line *e) {
+    *keep = false;
+    if (access(t->out, F_OK) != 0) return true;
+    if (!find_alike(t, keep, e)) return false;
+    if (!t->quiet && (*keep || !t->resume))
+        fprintf(stderr,
+                *keep ? "teacher: %s is reused\n" : "teacher: %s is another one; training afresh\n",
+                t->out);
+    return true;
 }
 
 // The teacher of --out-dir is this program's own: trained when it is not there, or when it is
@@ -70,6 +83,7 @@ static bool trained_alike(const training *t) {
 static bool train_teacher(const comparison *c, error_line *e) {
     const run_files *files = &c->teacher_files;
     char recipe[PLAN_RECIPE];
+    bool keep;
     settings s = *c->s;
     s.model = s.teacher_model;
     s.epochs = s.teacher_epochs ? s.teacher_epochs : s.epochs;
@@ -82,15 +96,8 @@ static bool train_teacher(const comparison *c, error_line *e) {
     t.csv = files->log;
     t.checkpoint = files->checkpoint;
     t.recipe = recipe;
-    if (access(t.out, F_OK) == 0) {
-        const bool alike = trained_alike(&t);
-        if (!s.quiet && (alike || !s.resume))
-            fprintf(stderr,
-                    alike ? "teacher: %s is reused\n"
-                          : "teacher: %s is another one; training afresh\n",
-                    t.out);
-        if (alike) return true;
-    }
+    if (!keep_teacher(&t, &keep, e)) return false;
+    if (keep) return true;
     run_log log;
     if (!run_log_init(&log, s.epochs, e)) return false;
     const bool fine = training_run(&t, &log, e);

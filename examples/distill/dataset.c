@@ -187,6 +187,13 @@ static bool check_shapes(const image_set *train, const image_set *test, const ch
                      train->height, train->width, test->height, test->width);
 }
 
+static bool name_classes(dataset *d, const source *s, const char *directory, error_line *e) {
+    if (s->class_file)
+        return class_names_read(&d->class_names, directory, s->class_file, s->classes, e);
+    d->class_names = names_copy(s->class_names, s->classes);
+    return d->class_names || error_memory(e, "the names of the classes");
+}
+
 static bool read_source(dataset *d, const source *s, const char *directory, unsigned parts,
                         size_t limit, int image_size, error_line *e) {
     if (!s->read) {
@@ -198,8 +205,7 @@ static bool read_source(dataset *d, const source *s, const char *directory, unsi
                            s->name);
     snprintf(d->name, sizeof d->name, "%s", s->name);
     d->classes = s->classes;
-    d->class_names = s->class_names ? names_copy(s->class_names, s->classes)
-                                    : class_names_read(directory, s->class_file, s->classes);
+    if (!name_classes(d, s, directory, e)) return false;
     memcpy(d->mean, s->mean, sizeof d->mean);
     memcpy(d->deviation, s->deviation, sizeof d->deviation);
     return (!(parts & DATASET_TRAIN) || read_part(s, &d->train, directory, true, limit, e)) &&

@@ -77,17 +77,20 @@ static bool usable(const epoch_record *r) {
            isfinite(r->test_seconds) && isfinite(r->library_share);
 }
 
-static bool read_head(const char *line) {
+static bool read_head(const char *line, const char *path, error_line *e) {
     char *expected = NULL;
     size_t size;
     FILE *out = open_memstream(&expected, &size);
+    bool complete = out != NULL;
     if (out) {
         write_head(out);
-        fclose(out);
+        complete = !ferror(out);
+        complete = fclose(out) == 0 && complete;
     }
-    const bool same = expected && strncmp(line, expected, size - 1) == 0 && !line[size - 1];
+    const bool same = complete && strncmp(line, expected, size - 1) == 0 && !line[size - 1];
     free(expected);
-    return same;
+    if (!complete) return error_memory(e, path);
+    return same || error_set(e, "%s is no log of a training run", path);
 }
 
 // `text` is changed: its lines are cut apart.
@@ -99,7 +102,7 @@ static bool read_rows(run_log *log, char *text, const char *path, error_line *e)
         if (!end) return error_set(e, "%s is cut off in line %d", path, number);
         *end = '\0';
         if (number == 1) {
-            if (!read_head(line)) return error_set(e, "%s is no log of a training run", path);
+            if (!read_head(line, path, e)) return false;
             continue;
         }
         if (log->count == log->room)
