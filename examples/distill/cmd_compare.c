@@ -3,6 +3,7 @@
 #include "compare_list.h"
 #include "overwrite.h"
 #include "report.h"
+#include "run_lock.h"
 #include "safe_file.h"
 #include "summary.h"
 #include "training_plan.h"
@@ -22,6 +23,7 @@ typedef struct {
     teacher_memory *memory;
     teacher_logits logits; // in place of a teacher
     run_files teacher_files;
+    run_lock lock; // of the folder; each run has its own besides
     accuracy teacher_accuracy;
     variant variants[MAX_VARIANTS];
     uint64_t seeds[MAX_SEEDS];
@@ -33,6 +35,19 @@ static bool path_in(const comparison *c, char path[PATH_MAX], const char *name, 
                     error_line *e) {
     if (snprintf(path, PATH_MAX, "%s/%s%s", c->s->out_dir, name, ending) < PATH_MAX) return true;
     return error_usage(e, "--out-dir %s: the path is too long", c->s->out_dir);
+}
+
+static bool lock_folder(comparison *c, error_line *e) {
+    char path[PATH_MAX];
+    return path_in(c, path, "compare", ".lock", e) && run_lock_take(&c->lock, path, e);
+}
+
+// train and distill may have a run of the same name.
+static bool run_locked(const training *t, const run_files *files, run_log *log, error_line *e) {
+    run_lock lock = {0};
+    const bool fine = run_lock_take(&lock, files->lock, e) && training_run(t, log, e);
+    run_lock_release(&lock);
+    return fine;
 }
 
 // Those of a teacher that is trained here: it has no facts and no configuration of its own. Of one that
@@ -100,7 +115,7 @@ static bool train_teacher(const comparison *c, error_line *e) {
     if (keep) return true;
     run_log log;
     if (!run_log_init(&log, s.epochs, e)) return false;
-    const bool fine = training_run(&t, &log, e);
+    const bool fine = run_locked(&t, files, &log, e);
     run_log_free(&log);
     return fine;
 }
@@ -195,7 +210,7 @@ static bool students_may_begin(const comparison *c, error_line *e) {
 static bool run_student(comparison *c, int which, int run, error_line *e) {
     student x;
     return plan_student(c, which, run, &x, e) &&
-           training_run(&x.t, &c->results[which].logs[run], e);
+           run_locked(&x.t, &x.files, &c->results[which].logs[run], e);
 }
 
 // Of the students that this comparison has so far, in the order of its losses.
@@ -259,6 +274,7 @@ static void clear_comparison(comparison *c) {
             run_log_free(&c->results[i].logs[j]);
         free(c->results[i].logs);
     }
+    run_lock_release(&c->lock);
     teacher_memory_free(c->memory);
     model_free(c->teacher);
     teacher_logits_free(&c->logits);
@@ -305,8 +321,8 @@ static bool compare(comparison *c, error_line *e) {
     c->seed_count = compare_seeds(s->seeds, c->seeds, e);
     if (!c->seed_count || !check_files(c, e) ||
         !plan_data(s, DATASET_TRAIN | DATASET_TEST, &c->data, e) || !make_folder(s->out_dir, e) ||
-        !write_config(c, false, e) || !prepare_results(c, e) || !find_teacher(c, e) ||
-        !students_may_begin(c, e) || !write_config(c, true, e))
+        !lock_folder(c, e) || !write_config(c, false, e) || !prepare_results(c, e) ||
+        !find_teacher(c, e) || !students_may_begin(c, e) || !write_config(c, true, e))
         return false;
     make_memory(c);
     const bool fine = run_students(c, e);

@@ -7,9 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// An empty file under one name for every process, so that what a killed one left is used again and
-// does not pile up; the lock keeps two that live apart. -1 and errno on failure.
-static int open_part(const char *path) {
+int open_locked(const char *path) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct stat ours, named;
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
@@ -56,7 +54,7 @@ bool safe_file_begin(safe_file *file, const char *path, error_line *e) {
     if (!free_for_a_file(file->temporary))
         return error_set(e, "%s, which is to become %s, is not a regular file; remove it",
                          file->temporary, path);
-    const int fd = open_part(file->temporary);
+    const int fd = open_locked(file->temporary);
     if (fd < 0 && errno == EBUSY)
         return error_set(e, "%s is being written by another program", path);
     if (fd >= 0) file->stream = fdopen(fd, "wb");

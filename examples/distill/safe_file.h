@@ -27,6 +27,11 @@ bool safe_file_write(const char *path, const void *bytes, size_t size, error_lin
 // Whether writing `path` would use `other` up, as its temporary file.
 bool safe_file_takes(const char *path, const char *other);
 
+// A descriptor of an empty file under one name for every process, so that what a killed one left is used
+// again and does not pile up; a lock keeps two that live apart. -1 and errno on failure: EBUSY when
+// another process has it.
+int open_locked(const char *path);
+
 // Removes the temporary file, and does nothing after safe_file_commit.
 void safe_file_abandon(safe_file *file);
 

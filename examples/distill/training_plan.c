@@ -23,7 +23,7 @@ bool plan_files(run_files *f, const char *stem, error_line *e) {
            name_file(f->logits, stem, ".logits.npy", e) &&
            name_file(f->teacher_logits, stem, ".teacher.npy", e) &&
            name_file(f->facts, stem, RUN_FACTS_ENDING, e) &&
-           name_file(f->config, stem, ".config.json", e);
+           name_file(f->config, stem, ".config.json", e) && name_file(f->lock, stem, ".lock", e);
 }
 
 // CIFAR's files end anywhere: one that was cut between two records looks like a small set.
