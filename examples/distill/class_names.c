@@ -1,22 +1,36 @@
 #include "class_names.h"
 
+#include "escape.h"
 #include "safe_file.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-char **names_copy(const char *const *names, int count) {
+// Each name has at most `longest` times the bytes that it had.
+static char **copy_names(const char *const *names, int count, size_t longest) {
     size_t bytes = (size_t)count * sizeof(char *) + 1; // at least one
-    for (int i = 0; i < count; i++) bytes += strlen(names[i]) + 1;
+    for (int i = 0; i < count; i++) bytes += longest * strlen(names[i]) + 1;
     char **copy = malloc(bytes);
     char *text = copy ? (char *)(copy + count) : NULL;
     for (int i = 0; copy && i < count; i++) {
-        const size_t length = strlen(names[i]) + 1;
-        copy[i] = memcpy(text, names[i], length);
-        text += length;
+        const size_t room = longest * strlen(names[i]) + 1;
+        copy[i] = text;
+        if (longest > 1)
+            escape_text(text, room, names[i]);
+        else
+            memcpy(text, names[i], room);
+        text += room;
     }
     return copy;
+}
+
+char **names_copy(const char *const *names, int count) {
+    return copy_names(names, count, 1);
+}
+
+char **names_escaped(const char *const *names, int count) {
+    return copy_names(names, count, 4);
 }
 
 // Into *names, which stays NULL where the text does not have as many lines.
@@ -28,7 +42,7 @@ static bool copy_lines(char ***names, char *text, int count) {
     for (char *line = strtok_r(text, "\r\n", &rest); line && found <= count;
          line = strtok_r(NULL, "\r\n", &rest))
         lines[found++] = line;
-    if (found == count) *names = names_copy(lines, count);
+    if (found == count) *names = names_escaped(lines, count);
     free(lines);
     return found != count || *names;
 }

@@ -1,14 +1,16 @@
 #include "error.h"
 
+#include "escape.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
 static bool fill(error_line *e, int status, const char *format, va_list arguments) {
+    char text[sizeof e->text];
     e->status = status;
     e->unread = false;
-    vsnprintf(e->text, sizeof e->text, format, arguments);
-    for (char *c = e->text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+    vsnprintf(text, sizeof text, format, arguments);
+    escape_text(e->text, sizeof e->text, text);
     return false;
 }
 

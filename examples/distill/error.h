@@ -1,6 +1,6 @@
 // One failure, told in one line. A function that can fail takes an error_line and returns false
 // after filling it in; main() prints it. Nothing else writes to stderr on failure, so a failed run
-// says exactly one thing.
+// says exactly one thing; but a folder of images lists all that cannot be read, in lines before it.
 #ifndef DISTILL_ERROR_H
 #define DISTILL_ERROR_H
 
@@ -15,7 +15,7 @@ typedef struct {
 } error_line;
 
 // Both always return false, so that `return error_set(e, ...)` reads well. Control characters (a
-// file name can hold a newline) become '?'; text beyond the buffer is cut.
+// file name can hold a newline) and bytes that are no UTF-8 are escaped; text beyond the buffer is cut.
 bool error_set(error_line *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool error_usage(error_line *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool error_interrupted(error_line *e, const char *format, ...)

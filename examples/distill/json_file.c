@@ -1,5 +1,6 @@
 #include "json_file.h"
 
+#include "escape.h"
 #include "safe_file.h"
 
 #include <cjson/cJSON.h>
@@ -57,6 +58,13 @@ cJSON *json_parse(const char *text, size_t size, json_fault *fault) {
 
 // --- Writing -------------------------------------------------------------------------------------
 
+cJSON *json_text(const char *text) {
+    char *escaped = escaped_copy(text);
+    cJSON *item = escaped ? cJSON_CreateString(escaped) : NULL;
+    free(escaped);
+    return item;
+}
+
 bool json_add(cJSON *object, const char *key, cJSON *item) {
     if (object && item && cJSON_AddItemToObject(object, key, item)) return true;
     cJSON_Delete(item);
@@ -70,7 +78,7 @@ bool json_append(cJSON *list, cJSON *item) {
 }
 
 bool json_add_text(cJSON *object, const char *key, const char *text) {
-    return json_add(object, key, cJSON_CreateString(text));
+    return json_add(object, key, json_text(text));
 }
 
 bool json_add_number(cJSON *object, const char *key, double number) {

@@ -17,6 +17,9 @@ typedef struct {
 // texts with a byte 0 are refused, written as an escape too: C would take them for others.
 struct cJSON *json_parse(const char *text, size_t size, json_fault *fault);
 
+// A string of JSON, which is UTF-8: other bytes are escaped (escape.h). NULL when there is no memory.
+struct cJSON *json_text(const char *text);
+
 // Takes `item`, which is NULL when there was no memory for it, into an object or a list. On failure it is
 // deleted. An object may be NULL too, so that a chain of calls needs one look at its end.
 bool json_add(struct cJSON *object, const char *key, struct cJSON *item);

@@ -1,5 +1,6 @@
 #include "option_file.h"
 
+#include "escape.h"
 #include "json_file.h"
 #include "safe_file.h"
 
@@ -83,6 +84,7 @@ static bool read_item(option_parser *parser, const char *path, const cJSON *item
     if (!option_check(o, text, e)) return error_prefix(e, path);
     const cJSON *kept = cJSON_AddStringToObject(parser->from_file, key, text);
     if (!kept) return error_memory(e, path);
+    unescape_text(kept->valuestring); // a path that is no UTF-8, as option_file_write has it
     *place = kept->valuestring;
     return true;
 }
@@ -149,7 +151,7 @@ static cJSON *value_item(const option *o, const void *variable, bool *has) {
         break;
     }
     *has = text != NULL;
-    return text ? cJSON_CreateString(text) : NULL;
+    return text ? json_text(text) : NULL;
 }
 
 static bool add_values(cJSON *root, const option *options, unsigned command, const void *target) {

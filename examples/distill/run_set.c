@@ -1,6 +1,7 @@
 #include "run_set.h"
 
 #include "agreement.h"
+#include "escape.h"
 #include "safe_file.h"
 
 #include <dirent.h>
@@ -17,8 +18,10 @@
 static bool resolve(const char *from, const char *name, char path[PATH_MAX], error_line *e) {
     const char *slash = *name == '/' ? NULL : strrchr(from, '/');
     const int folder = slash ? (int)(slash - from) + 1 : 0;
-    return snprintf(path, PATH_MAX, "%.*s%s", folder, from, name) < PATH_MAX ||
-           error_set(e, "%s: the path of %s is too long", from, name);
+    if (snprintf(path, PATH_MAX, "%.*s%s", folder, from, name) >= PATH_MAX)
+        return error_set(e, "%s: the path of %s is too long", from, name);
+    unescape_text(path + folder);
+    return true;
 }
 
 // Nothing, and no failure, when the file is not there: logits are large, so people remove them.
