@@ -115,9 +115,15 @@ void safe_file_abandon(safe_file *file) {
     file->stream = NULL;
 }
 
-static char *read_stream(FILE *stream, const char *path, size_t *size, error_line *e) {
-    size_t room = 1U << 16, used = 0;
-    char *bytes = malloc(room);
+// From the beginning, which is looked at before more is asked for. A file may grow meanwhile.
+static char *read_stream(FILE *stream, size_t expected, const char *path, file_check *check,
+                         size_t *size, error_line *e) {
+    size_t room = expected + FILE_BEGINNING + 1, used = 0;
+    char beginning[FILE_BEGINNING], *bytes = NULL;
+    const size_t begun = fread(beginning, 1, sizeof beginning, stream);
+    if (check && !ferror(stream) && !check(beginning, begun, expected, path, e)) return NULL;
+    bytes = malloc(room);
+    if (bytes) memcpy(bytes, beginning, used = begun);
     while (bytes) {
         used += fread(bytes + used, 1, room - 1 - used, stream);
         if (used < room - 1) break;
@@ -151,14 +157,16 @@ bool check_regular(const struct stat *status, const char *path, error_line *e) {
 
 // NULL for what is no regular file: a pipe or a terminal would be waited for, a device may never
 // end. O_NONBLOCK, because opening a pipe waits too.
-static FILE *open_regular(const char *path, error_line *e) {
+static FILE *open_regular(const char *path, size_t *size, error_line *e) {
     struct stat status;
     const int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     FILE *stream = fd >= 0 ? fdopen(fd, "rb") : NULL;
     if (!stream || fstat(fd, &status) != 0)
         error_unread(e, "%s cannot be opened: %s", path, strerror(errno));
-    else if (check_regular(&status, path, e))
+    else if (check_regular(&status, path, e)) {
+        *size = (size_t)status.st_size;
         return stream;
+    }
     if (stream)
         fclose(stream);
     else if (fd >= 0)
@@ -166,12 +174,17 @@ static FILE *open_regular(const char *path, error_line *e) {
     return NULL;
 }
 
-char *safe_file_read(const char *path, size_t *size, error_line *e) {
-    FILE *stream = open_regular(path, e);
+char *safe_file_read_if(const char *path, file_check *check, size_t *size, error_line *e) {
+    size_t expected;
+    FILE *stream = open_regular(path, &expected, e);
     if (!stream) return NULL;
-    char *bytes = read_stream(stream, path, size, e);
+    char *bytes = read_stream(stream, expected, path, check, size, e);
     fclose(stream);
     return bytes;
+}
+
+char *safe_file_read(const char *path, size_t *size, error_line *e) {
+    return safe_file_read_if(path, NULL, size, e);
 }
 
 bool make_folder(const char *path, error_line *e) {

@@ -38,6 +38,13 @@ void safe_file_abandon(safe_file *file);
 // The content of a regular file, to be freed, with a byte 0 behind it; NULL on failure.
 char *safe_file_read(const char *path, size_t *size, error_line *e);
 
+// The same, for a file whose first bytes pass a check: another kind of file, which may be huge, is not read.
+// `count` bytes are there, FILE_BEGINNING or the whole file; `size`: of the file. The check fills in *e.
+enum { FILE_BEGINNING = 16 };
+typedef bool file_check(const char *beginning, size_t count, size_t size, const char *path,
+                        error_line *e);
+char *safe_file_read_if(const char *path, file_check *check, size_t *size, error_line *e);
+
 // Fails for a directory, a pipe, a device: what may have no end, or no content.
 bool check_regular(const struct stat *status, const char *path, error_line *e);
 

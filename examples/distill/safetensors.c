@@ -106,6 +106,7 @@ static const char *parse_entry(safetensors_entry *t, const cJSON *item, size_t d
 }
 
 static bool parse_metadata(safetensors *s, safetensors_note *notes, const cJSON *metadata) {
+    if (cJSON_IsNull(metadata)) return true; // as if it were not there
     if (!cJSON_IsObject(metadata)) return false;
     const cJSON *item;
     cJSON_ArrayForEach(item, metadata) {
@@ -183,24 +184,31 @@ static bool parse_header(safetensors *s, const char *path, const char *header, s
     return check_layout(s, path, data_bytes, e);
 }
 
-static bool parse_file(safetensors *s, const char *path, char *bytes, size_t size, error_line *e) {
-    uint64_t length;
-    if (size < 8) return error_set(e, "%s is not a safetensors file: %zu bytes", path, size);
-    memcpy(&length, bytes, 8);
-    if (length < 2 || length > MAX_HEADER || bytes[8] != '{')
+static bool check_beginning(const char *bytes, size_t count, size_t size, const char *path,
+                            error_line *e) {
+    uint64_t length = 0;
+    if (count <= sizeof length)
+        return error_set(e, "%s is not a safetensors file: %zu bytes", path, count);
+    memcpy(&length, bytes, sizeof length);
+    if (length < 2 || length > MAX_HEADER || bytes[sizeof length] != '{')
         return error_set(e, "%s is not a safetensors file: it does not begin with its header",
                          path);
-    if (length > size - 8)
-        return error_set(e, "%s is cut off: %zu of %llu bytes of its header are there", path,
-                         size - 8, (unsigned long long)length);
+    return length <= size - sizeof length ||
+           error_set(e, "%s is cut off: %zu of %llu bytes of its header are there", path,
+                     size - sizeof length, (unsigned long long)length);
+}
+
+static bool parse_file(safetensors *s, const char *path, char *bytes, size_t size, error_line *e) {
+    uint64_t length;
+    if (!check_beginning(bytes, size, size, path, e)) return false; // the file may have changed
+    memcpy(&length, bytes, sizeof length);
     // The header as a string of its own: the data follows it without a 0 between.
-    char *header = malloc(length + 1);
+    char *header = malloc(length + 1), *data = bytes + sizeof length + length;
     if (!header) return error_memory(e, path);
-    memcpy(header, bytes + 8, length);
+    memcpy(header, bytes + sizeof length, length);
     header[length] = '\0';
-    const bool fine = parse_header(s, path, header, length, size - 8 - length, e);
-    for (size_t i = 0; fine && i < s->count; i++)
-        s->entries[i].data = bytes + 8 + length + s->entries[i].begin;
+    const bool fine = parse_header(s, path, header, length, size - (size_t)(data - bytes), e);
+    for (size_t i = 0; fine && i < s->count; i++) s->entries[i].data = data + s->entries[i].begin;
     free(header);
     return fine;
 }
@@ -208,7 +216,7 @@ static bool parse_file(safetensors *s, const char *path, char *bytes, size_t siz
 bool safetensors_read(safetensors *s, const char *path, error_line *e) {
     size_t size;
     *s = (safetensors){0};
-    char *bytes = s->owned[OWNED_FILE] = safe_file_read(path, &size, e);
+    char *bytes = s->owned[OWNED_FILE] = safe_file_read_if(path, check_beginning, &size, e);
     if (bytes && parse_file(s, path, bytes, size, e)) return true;
     safetensors_free(s);
     return false;
