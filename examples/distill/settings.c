@@ -52,7 +52,7 @@ const option settings_options[] = {
      .help = "networks, weights of the losses and schedule as the methods' authors have them for a teacher and "
              "its student; other options win over it"},
     TEXT_OPTION("data", data, ON_DATA, ON_DATA, "DATA", NULL,
-                "the data set: fashion-mnist[:DIR], cifar10:DIR, cifar100:DIR, or images:DIR with DIR/train and "
+                "the data set: fashion-mnist[:DIR], mnist:DIR, kmnist:DIR, emnist-PART:DIR, cifar10:DIR, cifar100:DIR, or images:DIR with DIR/train and "
                 "DIR/test, each with a folder of PNG and JPEG files per class"),
     INT_OPTION("image-size", image_size, ON_DATA, "N", NULL, 8, 1024,
                "images:DIR: the images become N x N pixels (default 32)"),
