@@ -37,6 +37,9 @@ bool plan_data(const settings *s, unsigned parts, dataset *d, error_line *e) {
     if (!dataset_open(d, s->data, parts, (size_t)s->limit, s->image_size, e)) return false;
     tell_incomplete(s, "training", &d->train);
     tell_incomplete(s, "test", &d->test);
+    if (!s->quiet && d->passed_over)
+        fprintf(stderr, "%s: %zu file%s passed over as no image by its name, %s the first\n",
+                s->data, d->passed_over, d->passed_over == 1 ? "" : "s", d->first_passed_over);
     return true;
 }
 
