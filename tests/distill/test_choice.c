@@ -291,13 +291,15 @@ END_TEST
 START_TEST(class_names_are_read) {
     test_folder_make();
     test_write("names", "apple\r\naquarium fish\n\n", 22);
-    char **names = class_names_read(test_folder, "names", 2);
+    char **names;
+    error_line e = {0};
+    ck_assert(class_names_read(&names, test_folder, "names", 2, &e));
     ck_assert_str_eq(names[0], "apple");
     ck_assert_str_eq(names[1], "aquarium fish");
     free(names);
-    ck_assert_ptr_null(class_names_read(test_folder, "names", 3));
-    ck_assert_ptr_null(class_names_read(test_folder, "names", 1));
-    ck_assert_ptr_null(class_names_read(test_folder, "nothing", 2));
+    ck_assert(class_names_read(&names, test_folder, "names", 3, &e) && !names);
+    ck_assert(class_names_read(&names, test_folder, "names", 1, &e) && !names);
+    ck_assert(class_names_read(&names, test_folder, "nothing", 2, &e) && !names);
     test_folder_remove();
 }
 END_TEST
