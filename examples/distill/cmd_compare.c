@@ -87,9 +87,8 @@ static bool keep_teacher(const training *t, bool *keep, error_line *e) {
     if (access(t->out, F_OK) != 0) return true;
     if (!find_alike(t, keep, e)) return false;
     if (!t->quiet && (*keep || !t->resume))
-        fprintf(stderr,
-                *keep ? "teacher: %s is reused\n" : "teacher: %s is another one; training afresh\n",
-                t->out);
+        note_line(*keep ? "teacher: %s is reused" : "teacher: %s is another one; training afresh",
+                  t->out);
     return true;
 }
 

@@ -263,7 +263,7 @@ static bool tell_faults(const image_faults *f, const image_set *set, const char 
     for (size_t i = 0; i < set->count; i++) {
         if (!f->texts[i]) continue;
         if (f->count == 1) return error_set(e, "%s", f->texts[i]);
-        fprintf(stderr, "%s\n", f->texts[i]);
+        note_line("%s", f->texts[i]);
     }
     return error_set(e, "%zu of %zu images of %s cannot be used: they stand above", f->count,
                      set->count, part);

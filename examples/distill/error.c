@@ -2,7 +2,6 @@
 
 #include "escape.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 static bool fill(error_line *e, int status, const char *format, va_list arguments) {
@@ -57,4 +56,17 @@ bool error_unread(error_line *e, const char *format, ...) {
     va_end(arguments);
     e->unread = true;
     return false;
+}
+
+void note_arguments(const char *format, va_list arguments) {
+    error_line line;
+    fill(&line, 0, format, arguments);
+    fprintf(stderr, "%s\n", line.text);
+}
+
+void note_line(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    note_arguments(format, arguments);
+    va_end(arguments);
 }

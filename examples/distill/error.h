@@ -4,6 +4,7 @@
 #ifndef DISTILL_ERROR_H
 #define DISTILL_ERROR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
@@ -29,5 +30,9 @@ bool error_memory(error_line *e, const char *what);
 
 // For a file that could not be read to its end: whatever it holds may be good.
 bool error_unread(error_line *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// A line on stderr that is no failure, escaped and cut as those are.
+void note_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void note_arguments(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 
 #endif

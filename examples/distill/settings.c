@@ -184,8 +184,8 @@ static bool used_by(const option *o, const loss_kind *losses, int count) {
 void settings_tell_unused(const settings *s, const loss_kind *losses, int count) {
     for (int i = 0; settings_options[i].name; i++)
         if (s->given[i] && !used_by(&settings_options[i], losses, count))
-            fprintf(stderr, "--%s has no effect on %s\n", settings_options[i].name,
-                    s->losses ? s->losses : loss_names[losses[0]]);
+            note_line("--%s has no effect on %s", settings_options[i].name,
+                      s->losses ? s->losses : loss_names[losses[0]]);
 }
 
 void settings_forget_unused(settings *s, const loss_kind *losses, int count) {

@@ -57,10 +57,10 @@ bool teacher_logits_read(teacher_logits *t, const char *path, const dataset *d, 
     }
     t->checksum = crc32_z(0, t->matrix.values, t->matrix.rows * npy_row_bytes(&t->matrix));
     if (!quiet)
-        fprintf(stderr,
-                "teacher: %s (%s), top-1 %.2f %% on the training images; these are not augmented, "
-                "which would change the logits\n",
-                path, npy_type_name(&t->matrix), t->top1);
+        note_line(
+            "teacher: %s (%s), top-1 %.2f %% on the training images; these are not augmented, "
+            "which would change the logits",
+            path, npy_type_name(&t->matrix), t->top1);
     return true;
 }
 

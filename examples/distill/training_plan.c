@@ -29,8 +29,8 @@ bool plan_files(run_files *f, const char *stem, error_line *e) {
 // CIFAR's files end anywhere: one that was cut between two records looks like a small set.
 static void tell_incomplete(const settings *s, const char *part, const image_set *set) {
     if (!s->quiet && !s->limit && set->count && set->whole && set->count != set->whole)
-        fprintf(stderr, "%s has %zu %s images, where the whole set has %zu\n", s->data, set->count,
-                part, set->whole);
+        note_line("%s has %zu %s images, where the whole set has %zu", s->data, set->count, part,
+                  set->whole);
 }
 
 bool plan_data(const settings *s, unsigned parts, dataset *d, error_line *e) {
@@ -38,8 +38,8 @@ bool plan_data(const settings *s, unsigned parts, dataset *d, error_line *e) {
     tell_incomplete(s, "training", &d->train);
     tell_incomplete(s, "test", &d->test);
     if (!s->quiet && d->passed_over)
-        fprintf(stderr, "%s: %zu file%s passed over as no image by its name, %s the first\n",
-                s->data, d->passed_over, d->passed_over == 1 ? "" : "s", d->first_passed_over);
+        note_line("%s: %zu file%s passed over as no image by its name, %s the first", s->data,
+                  d->passed_over, d->passed_over == 1 ? "" : "s", d->first_passed_over);
     return true;
 }
 

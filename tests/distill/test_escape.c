@@ -66,6 +66,17 @@ START_TEST(messages_are_text) {
     ck_assert_str_eq(e.text, "caf\\xe9\\x0a is not there");
     error_prefix(&e, "\xff");
     ck_assert_str_eq(e.text, "\\xff: caf\\xe9\\x0a is not there");
+    char said[64];
+    fflush(stderr);
+    const int before = dup(STDERR_FILENO);
+    FILE *file = fopen(test_path("said"), "w");
+    dup2(fileno(file), STDERR_FILENO);
+    note_line("%s is passed over", "caf\xe9\n");
+    dup2(before, STDERR_FILENO);
+    close(before);
+    fclose(file);
+    test_read("said", said, sizeof said);
+    ck_assert_str_eq(said, "caf\\xe9\\x0a is passed over\n");
 }
 END_TEST
 
