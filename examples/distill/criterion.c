@@ -139,8 +139,11 @@ criterion *criterion_create(const loss_settings *s, int rows, int classes, teach
     c->workspace_bytes = gdkd_workspace_size(&c->config, &batch);
     c->workspace = malloc(c->workspace_bytes ? c->workspace_bytes : 1);
     if (c->workspace_bytes && c->workspace) return c;
-    error_set(e, "libgdkd refuses the loss %s for %d images of %d classes", loss_names[s->kind],
-              rows, classes);
+    if (c->workspace_bytes)
+        error_memory(e, "the loss");
+    else
+        error_set(e, "libgdkd refuses the loss %s for %d images of %d classes", loss_names[s->kind],
+                  rows, classes);
     criterion_free(c);
     return NULL;
 }

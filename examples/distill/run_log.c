@@ -85,7 +85,7 @@ static bool read_head(const char *line, const char *path, error_line *e) {
     if (out) {
         write_head(out);
         complete = !ferror(out);
-        complete = fclose(out) == 0 && complete;
+        complete = fclose(out) == 0 && complete && expected;
     }
     const bool same = complete && strncmp(line, expected, size - 1) == 0 && !line[size - 1];
     free(expected);

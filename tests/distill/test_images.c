@@ -119,7 +119,7 @@ static void put_number(uint8_t *at, uint32_t value, int bytes) {
 static void bmp_colours(int bits, uint8_t *rgb) {
     for (int i = 0; i < W * H; i++) {
         uint8_t *p = rgb + RGB * i;
-        const int index = p[0] & ((1 << bits) - 1);
+        const int index = bits <= 8 ? p[0] & ((1 << bits) - 1) : 0;
         if (bits <= 8) {
             p[0] = (uint8_t)index;
             p[1] = (uint8_t)(2 * index);

@@ -26,6 +26,7 @@
 
 #if OWN_MALLOC
 #    include <execinfo.h>
+#    include <sys/mman.h>
 
 // glibc exports its allocator under these names for just this purpose.
 // NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
@@ -35,42 +36,44 @@ extern void *__libc_realloc(void *old, size_t size);
 extern void *__libc_memalign(size_t alignment, size_t size);
 // NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 
-enum { CALLERS = 10, FIRST_CALLER = 3, MAX_PLACES = 1 << 14, MAX_TRIES = 1 << 12 };
+enum { CALLERS = 7, MAX_PLACES = 1 << 14, MAX_TRIES = 1 << 12 };
 
-// Calls are counted from allocations_begin on. A place is a chain of callers.
+// Calls are counted from allocations_begin on.
 static atomic_long allocation_calls;
 static long refused_call; // which one, 0: none
-static bool refuse_rest;  // and all that follow it
-static bool finding_places;
-static uint64_t known_places[MAX_PLACES]; // a hash table, 0: free
-static long place_calls[MAX_TRIES];       // the first call of each new place
-static int place_count;
+
+// A place is a chain of callers. Shared with the processes that a test begins.
+static struct {
+    uint64_t known[MAX_PLACES]; // a hash table, 0: free
+    long calls[MAX_TRIES];      // the first call of each new place
+    int count;
+} * places; // NULL: nobody asks
 
 static uint64_t *find_place(uint64_t hash) {
     size_t at = hash % MAX_PLACES;
-    while (known_places[at] && known_places[at] != hash) at = (at + 1) % MAX_PLACES;
-    return &known_places[at];
+    while (places->known[at] && places->known[at] != hash) at = (at + 1) % MAX_PLACES;
+    return &places->known[at];
 }
 
 static void note_place(long call) {
-    static _Thread_local bool inside; // backtrace allocates too, the first time
+    static _Thread_local bool inside; // backtrace may allocate too
     void *callers[CALLERS];
     uint64_t hash = 14695981039346656037U; // FNV-1a
     if (inside) return;
     inside = true;
     const int depth = backtrace(callers, CALLERS);
-    for (int i = FIRST_CALLER; i < depth; i++)
+    for (int i = 0; i < depth; i++)
         hash = (hash ^ (uint64_t)(uintptr_t)callers[i]) * 1099511628211U;
     uint64_t *place = find_place(hash);
-    if (!*place && place_count < MAX_TRIES) place_calls[place_count++] = call;
+    if (!*place && places->count < MAX_TRIES) places->calls[places->count++] = call;
     *place = hash;
     inside = false;
 }
 
 static bool refused(void) {
     const long call = atomic_fetch_add(&allocation_calls, 1) + 1;
-    if (finding_places) note_place(call);
-    if (!refused_call || call < refused_call || (call > refused_call && !refuse_rest)) return false;
+    if (places && !refused_call) note_place(call);
+    if (call != refused_call) return false;
     errno = ENOMEM;
     return true;
 }
@@ -99,19 +102,19 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
 }
 
 // Of the calls from here on, the one of this number fails; 0: none.
-static inline void allocations_begin(long fails, bool rest) {
+static inline void allocations_begin(long fails) {
     atomic_store(&allocation_calls, 0);
     refused_call = fails;
-    refuse_rest = rest;
 }
 
-// Of the calls from here on, the first of each place that was not seen before is put into place_calls.
-static inline void allocations_find(bool on) {
+// From here on, while nothing is refused, the first call of each place that is new goes into places->calls.
+static inline void allocations_find(void) {
     void *caller;
     (void)backtrace(&caller, 1); // loads what it needs
-    place_count = 0;
-    allocations_begin(0, false);
-    finding_places = on;
+    void *memory =
+        mmap(NULL, sizeof *places, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) abort();
+    places = memory;
 }
 #endif
 
