@@ -7,7 +7,7 @@ TRAINER_SRC  := $(wildcard $(ROOMS:%=examples/distill/%/*.c))
 TRAINER_OBJ  := $(TRAINER_SRC:%.c=$(O)/obj/%.o)
 # Everything but main(), so that the tests link the same objects.
 TRAINER_LIB  := $(filter-out %/main.o,$(TRAINER_OBJ))
-TRAINER_PKGS := openblas zlib libcjson libpng libturbojpeg
+TRAINER_PKGS := openblas zlib libcjson libpng libjpeg libwebp
 # Asked for only when a recipe needs it: `make deps` must work before the packages are there.
 # -isystem: their headers are not ours to lint.
 TRAINER_CFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(TRAINER_PKGS)))

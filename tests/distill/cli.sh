@@ -13,7 +13,7 @@ expect 2 '--batch must be from 1 to 4096, not 0' train --batch 0
 expect 2 "unknown model; did you mean resnet20?" train --data "$data" --model resnet21 --out "$folder/w"
 expect 2 'is no loss' compare --data "$data" --model resnet8 --teacher-model resnet8 --losses ce,qd
 expect 2 'kd:k=3: k has no effect on kd' compare --data "$data" --model resnet8 --teacher-model resnet8 --losses kd:k=3
-expect 2 'unknown data set' train --data mnist --model resnet8 --out "$folder/w"
+expect 2 'unknown data set' train --data imagenet --model resnet8 --out "$folder/w"
 for command in '' train distill compare eval data speed report; do
     # shellcheck disable=SC2086 # no word for no command
     check "help of '$command'" "$program" $command --help

@@ -4,6 +4,7 @@
 #include "app/overwrite.h"
 #include "app/training_plan.h"
 #include "base/clock.h"
+#include "base/run_lock.h"
 #include "base/safe_file.h"
 #include "net/weights.h"
 #include "report/page.h"
@@ -25,6 +26,7 @@ typedef struct {
     teacher_memory *memory;
     teacher_logits logits; // in place of a teacher
     run_files teacher_files;
+    run_lock lock; // of the folder; each run has its own besides
     accuracy teacher_accuracy;
     variant variants[MAX_VARIANTS];
     uint64_t seeds[MAX_SEEDS];
@@ -37,6 +39,19 @@ static bool path_in(const comparison *c, char path[PATH_MAX], const char *name, 
                     error_line *e) {
     if (snprintf(path, PATH_MAX, "%s/%s%s", c->s->out_dir, name, ending) < PATH_MAX) return true;
     return error_usage(e, "--out-dir %s: the path is too long", c->s->out_dir);
+}
+
+static bool lock_folder(comparison *c, error_line *e) {
+    char path[PATH_MAX];
+    return path_in(c, path, "compare", ".lock", e) && run_lock_take(&c->lock, path, e);
+}
+
+// train and distill may have a run of the same name.
+static bool run_locked(const training *t, const run_files *files, run_log *log, error_line *e) {
+    run_lock lock = {0};
+    const bool fine = run_lock_take(&lock, files->lock, e) && training_run(t, log, e);
+    run_lock_release(&lock);
+    return fine;
 }
 
 // Those of a teacher that is trained here: it has no facts and no configuration of its own. Of one that
@@ -53,20 +68,32 @@ static bool name_teacher_files(comparison *c, error_line *e) {
 
 // --- The teacher ---------------------------------------------------------------------------------
 
-// Whether the file was trained to its end by the very run that `t` describes.
-static bool trained_alike(const training *t) {
-    error_line ignored;
+// Whether the file was trained to its end by the very run that `t` describes. False when that cannot be
+// told: a teacher that took hours is not trained again for a lack of memory.
+static bool find_alike(const training *t, bool *alike, error_line *e) {
     safetensors file;
     char expected[PLAN_RECIPE + 64];
-    if (!safetensors_read(&file, t->out, &ignored)) return false;
+    *alike = false;
+    if (!safetensors_read(&file, t->out, e)) return !e->unread;
     training_fingerprint(t->recipe, t->rate.epochs, expected, sizeof expected);
     const char *model_name = safetensors_metadata(&file, "model");
     const char *data_name = safetensors_metadata(&file, "dataset");
     const char *found = safetensors_metadata(&file, "training");
-    const bool alike = model_name && data_name && found && strcmp(model_name, t->model) == 0 &&
-                       strcmp(data_name, t->data->name) == 0 && strcmp(found, expected) == 0;
+    *alike = model_name && data_name && found && strcmp(model_name, t->model) == 0 &&
+             strcmp(data_name, t->data->name) == 0 && strcmp(found, expected) == 0;
     safetensors_free(&file);
-    return alike;
+    return true;
+}
+
+// Says what happens to a teacher that is there.
+static bool keep_teacher(const training *t, bool *keep, error_line *e) {
+    *keep = false;
+    if (access(t->out, F_OK) != 0) return true;
+    if (!find_alike(t, keep, e)) return false;
+    if (!t->quiet && (*keep || !t->resume))
+        note_line(*keep ? "teacher: %s is reused" : "teacher: %s is another one; training afresh",
+                  t->out);
+    return true;
 }
 
 // The teacher of --out-dir is this program's own: trained when it is not there, or when it is
@@ -74,6 +101,7 @@ static bool trained_alike(const training *t) {
 static bool train_teacher(const comparison *c, error_line *e) {
     const run_files *files = &c->teacher_files;
     char recipe[PLAN_RECIPE];
+    bool keep;
     settings s = *c->s;
     s.model = s.teacher_model;
     s.epochs = s.teacher_epochs ? s.teacher_epochs : s.epochs;
@@ -86,18 +114,11 @@ static bool train_teacher(const comparison *c, error_line *e) {
     t.csv = files->log;
     t.checkpoint = files->checkpoint;
     t.recipe = recipe;
-    if (access(t.out, F_OK) == 0) {
-        const bool alike = trained_alike(&t);
-        if (!s.quiet && (alike || !s.resume))
-            fprintf(stderr,
-                    alike ? "teacher: %s is reused\n"
-                          : "teacher: %s is another one; training afresh\n",
-                    t.out);
-        if (alike) return true;
-    }
+    if (!keep_teacher(&t, &keep, e)) return false;
+    if (keep) return true;
     run_log log;
     if (!run_log_init(&log, s.epochs, e)) return false;
-    const bool fine = training_run(&t, &log, e);
+    const bool fine = run_locked(&t, files, &log, e);
     run_log_free(&log);
     return fine;
 }
@@ -192,7 +213,7 @@ static bool students_may_begin(const comparison *c, error_line *e) {
 static bool run_student(comparison *c, int which, int run, error_line *e) {
     student x;
     return plan_student(c, which, run, &x, e) &&
-           training_run(&x.t, &c->results[which].logs[run], e);
+           run_locked(&x.t, &x.files, &c->results[which].logs[run], e);
 }
 
 // Of the students that this comparison has so far, in the order of its losses.
@@ -264,6 +285,7 @@ static void clear_comparison(comparison *c) {
             run_log_free(&c->results[i].logs[j]);
         free(c->results[i].logs);
     }
+    run_lock_release(&c->lock);
     teacher_memory_free(c->memory);
     model_free(c->teacher);
     teacher_logits_free(&c->logits);
@@ -324,7 +346,10 @@ static bool tell_results(const comparison *c, error_line *e) {
     if (!path_in(c, path, "summary", ".txt", e) || !safe_file_begin(&file, path, e)) return false;
     FILE *const both[] = {file.stream, stdout};
     for (int i = 0; i < 2; i++) {
-        summary_tell(c->results, c->variant_count, both[i]);
+        if (!summary_tell(c->results, c->variant_count, both[i])) {
+            safe_file_abandon(&file);
+            return error_memory(e, "the summary");
+        }
         if (c->s->teacher_logits)
             fprintf(both[i], "teacher %s: top-1 %.2f %% on the training images\n",
                     c->s->teacher_logits, c->logits.top1);
@@ -353,8 +378,8 @@ static bool compare(comparison *c, error_line *e) {
     tell_unused(c);
     c->seed_count = compare_seeds(s->seeds, c->seeds, e);
     if (!c->seed_count || !check_files(c, e) || !open_data(c, e) || !make_folder(s->out_dir, e) ||
-        !write_config(c, false, e) || !prepare_results(c, e) || !find_teacher(c, e) ||
-        !students_may_begin(c, e) || !write_config(c, true, e))
+        !lock_folder(c, e) || !write_config(c, false, e) || !prepare_results(c, e) ||
+        !find_teacher(c, e) || !students_may_begin(c, e) || !write_config(c, true, e))
         return false;
     make_memory(c);
     bool fine = run_students(c, e);

@@ -2,6 +2,7 @@
 #include "app/commands.h"
 #include "app/overwrite.h"
 #include "app/training_plan.h"
+#include "base/run_lock.h"
 #include "base/safe_file.h"
 #include "net/weights.h"
 
@@ -80,12 +81,15 @@ bool command_train(const settings *s, error_line *e) {
     dataset d;
     run_files files;
     teacher from = {0};
+    run_lock lock = {0};
     const loss_kind loss = (loss_kind)s->loss.kind;
     if (s->command == COMMAND_DISTILL && !s->quiet) settings_tell_unused(s, &loss, 1);
     if (!name_files(&files, s, e) || !check_run_files(s, &files, e) ||
         !plan_data(s, DATASET_TRAIN | DATASET_TEST, &d, e))
         return false;
-    const bool fine = find_teacher(s, &d, &from, e) && run(s, &files, &d, &from, e);
+    const bool fine = run_lock_take(&lock, files.lock, e) && find_teacher(s, &d, &from, e) &&
+                      run(s, &files, &d, &from, e);
+    run_lock_release(&lock);
     model_free(from.network);
     teacher_logits_free(&from.logits);
     dataset_close(&d);

@@ -1,5 +1,6 @@
 #include "app/option_file.h"
 
+#include "base/escape.h"
 #include "base/json_file.h"
 #include "base/safe_file.h"
 
@@ -83,20 +84,22 @@ static bool read_item(option_parser *parser, const char *path, const cJSON *item
     if (!option_check(o, text, e)) return error_prefix(e, path);
     const cJSON *kept = cJSON_AddStringToObject(parser->from_file, key, text);
     if (!kept) return error_memory(e, path);
+    unescape_text(kept->valuestring); // a path that is no UTF-8, as option_file_write has it
     *place = kept->valuestring;
     return true;
 }
 
 static cJSON *parse(const char *path, error_line *e) {
-    size_t size, line = 1;
-    const char *end = NULL;
+    size_t size;
+    json_fault fault = {0};
     char *text = safe_file_read(path, &size, e);
     if (!text) return NULL;
-    // Without the length of the file: a byte 0 inside of it is an error of its own.
-    cJSON *root = strlen(text) == size ? cJSON_ParseWithOpts(text, &end, true) : NULL;
-    for (const char *c = text; !root && end && c < end; c++) line += *c == '\n';
-    if (!root) error_usage(e, "%s is not JSON: something is wrong in line %zu", path, line);
+    cJSON *root = json_parse(text, size, &fault);
     free(text);
+    if (fault.memory)
+        error_memory(e, path);
+    else if (!root)
+        error_usage(e, "%s is not JSON: %s", path, fault.text);
     if (!root || cJSON_IsObject(root)) return root;
     error_usage(e, "%s is not an object of options, as in {\"epochs\": 20}", path);
     cJSON_Delete(root);
@@ -149,7 +152,7 @@ static cJSON *value_item(const option *o, const void *variable, bool *has) {
         break;
     }
     *has = text != NULL;
-    return text ? cJSON_CreateString(text) : NULL;
+    return text ? json_text(text) : NULL;
 }
 
 static bool add_values(cJSON *root, const option *options, unsigned command, const void *target) {
@@ -157,7 +160,7 @@ static bool add_values(cJSON *root, const option *options, unsigned command, con
         bool has;
         if (!(o->commands & command)) continue;
         cJSON *item = value_item(o, (const char *)target + o->offset, &has);
-        if (has && !cJSON_AddItemToObject(root, o->name, item)) return false;
+        if (has && !json_add(root, o->name, item)) return false;
     }
     return true;
 }
@@ -165,9 +168,7 @@ static bool add_values(cJSON *root, const option *options, unsigned command, con
 bool option_file_write(const option *options, unsigned command, const void *target, cJSON *about,
                        const char *path, error_line *e) {
     cJSON *root = cJSON_CreateObject();
-    const bool kept = about && cJSON_AddItemToObject(root, about_key, about);
-    if (!kept) cJSON_Delete(about);
-    if (!kept || !add_values(root, options, command, target)) {
+    if (!json_add(root, about_key, about) || !add_values(root, options, command, target)) {
         cJSON_Delete(root);
         root = NULL;
     }

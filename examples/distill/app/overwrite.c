@@ -38,10 +38,13 @@ static bool check_log(const settings *s, const char *other, error_line *e) {
 
 bool check_run_files(const settings *s, const run_files *f, error_line *e) {
     const bool many = s->command == COMMAND_COMPARE;
-    const char *const others[] = {
-        f->weights,        f->checkpoint,
-        f->logits,         f->facts,
-        f->teacher_logits, plan_keeps_config(s, f->config, f->checkpoint) ? "" : f->config};
+    const char *const others[] = {f->weights,
+                                  f->checkpoint,
+                                  f->lock,
+                                  f->logits,
+                                  f->facts,
+                                  f->teacher_logits,
+                                  plan_keeps_config(s, f->config, f->checkpoint) ? "" : f->config};
     if (*f->log && !check_output(s, f->log, s->log ? "log" : many ? "out-dir" : "out", e))
         return false;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)

@@ -58,7 +58,7 @@ const option settings_options[] = {
      .help = "networks, weights of the losses and schedule as the methods' authors have them for a teacher and "
              "its student; other options win over it"},
     TEXT_OPTION("data", data, ON_DATA, ON_DATA, "DATA", NULL,
-                "the data set: fashion-mnist[:DIR], cifar10:DIR, cifar100:DIR, or images:DIR with DIR/train and "
+                "the data set: fashion-mnist[:DIR], mnist:DIR, kmnist:DIR, emnist-PART:DIR, cifar10:DIR, cifar100:DIR, or images:DIR with DIR/train and "
                 "DIR/test, each with a folder of PNG and JPEG files per class"),
     INT_OPTION("image-size", image_size, ON_DATA, "N", NULL, 8, 1024,
                "images:DIR: the images become N x N pixels (default 32)"),
@@ -227,8 +227,8 @@ static bool used_by(const option *o, const loss_kind *losses, int count) {
 void settings_tell_unused(const settings *s, const loss_kind *losses, int count) {
     for (int i = 0; settings_options[i].name; i++)
         if (s->given[i] && !used_by(&settings_options[i], losses, count))
-            fprintf(stderr, "--%s has no effect on %s\n", settings_options[i].name,
-                    s->losses ? s->losses : loss_names[losses[0]]);
+            note_line("--%s has no effect on %s", settings_options[i].name,
+                      s->losses ? s->losses : loss_names[losses[0]]);
 }
 
 void settings_forget_unused(settings *s, const loss_kind *losses, int count) {

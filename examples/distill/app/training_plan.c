@@ -1,6 +1,7 @@
 #include "app/training_plan.h"
 
 #include "app/option_file.h"
+#include "base/json_file.h"
 #include "base/safe_file.h"
 #include "net/weights.h"
 
@@ -22,20 +23,23 @@ bool plan_files(run_files *f, const char *stem, error_line *e) {
            name_file(f->logits, stem, ".logits.npy", e) &&
            name_file(f->teacher_logits, stem, ".teacher.npy", e) &&
            name_file(f->facts, stem, RUN_FACTS_ENDING, e) &&
-           name_file(f->config, stem, ".config.json", e);
+           name_file(f->config, stem, ".config.json", e) && name_file(f->lock, stem, ".lock", e);
 }
 
 // CIFAR's files end anywhere: one that was cut between two records looks like a small set.
 static void tell_incomplete(const settings *s, const char *part, const image_set *set) {
     if (!s->quiet && !s->limit && set->count && set->whole && set->count != set->whole)
-        fprintf(stderr, "%s has %zu %s images, where the whole set has %zu\n", s->data, set->count,
-                part, set->whole);
+        note_line("%s has %zu %s images, where the whole set has %zu", s->data, set->count, part,
+                  set->whole);
 }
 
 bool plan_data(const settings *s, unsigned parts, dataset *d, error_line *e) {
     if (!dataset_open(d, s->data, parts, (size_t)s->limit, s->image_size, e)) return false;
     tell_incomplete(s, "training", &d->train);
     tell_incomplete(s, "test", &d->test);
+    if (!s->quiet && d->passed_over)
+        note_line("%s: %zu file%s passed over as no image by its name, %s the first", s->data,
+                  d->passed_over, d->passed_over == 1 ? "" : "s", d->first_passed_over);
     return true;
 }
 
@@ -87,22 +91,23 @@ void plan_recipe(const training *t, const settings *s, char *text, size_t size) 
              t->seed, teacher, t->augment ? "" : ", no augmentation");
 }
 
+// NULL when there is no memory for all of it.
 static cJSON *about(const settings *s, const dataset *d) {
     const image_set *images = &d->train;
-    const int shape[] = {images->channels, images->height, images->width};
+    const int channels = images->channels, shape[] = {channels, images->height, images->width};
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "command", s->command_name);
-    cJSON_AddStringToObject(root, "version", criterion_library_version());
-    cJSON_AddStringToObject(root, "isa", criterion_library_isa());
-    cJSON_AddStringToObject(root, "dataset", d->name);
-    cJSON_AddNumberToObject(root, "classes", d->classes);
-    cJSON_AddNumberToObject(root, "training_images", (double)d->train.count);
-    cJSON_AddNumberToObject(root, "test_images", (double)d->test.count);
-    cJSON_AddItemToObject(root, "image", cJSON_CreateIntArray(shape, 3));
-    cJSON_AddItemToObject(root, "mean", cJSON_CreateFloatArray(d->mean, images->channels));
-    cJSON_AddItemToObject(root, "deviation",
-                          cJSON_CreateFloatArray(d->deviation, images->channels));
-    return root;
+    if (json_add_text(root, "command", s->command_name) &&
+        json_add_text(root, "version", criterion_library_version()) &&
+        json_add_text(root, "isa", criterion_library_isa()) &&
+        json_add_text(root, "dataset", d->name) && json_add_number(root, "classes", d->classes) &&
+        json_add_number(root, "training_images", (double)d->train.count) &&
+        json_add_number(root, "test_images", (double)d->test.count) &&
+        json_add(root, "image", cJSON_CreateIntArray(shape, 3)) &&
+        json_add(root, "mean", cJSON_CreateFloatArray(d->mean, channels)) &&
+        json_add(root, "deviation", cJSON_CreateFloatArray(d->deviation, channels)))
+        return root;
+    cJSON_Delete(root);
+    return NULL;
 }
 
 bool plan_keeps_config(const settings *s, const char *config, const char *checkpoint) {

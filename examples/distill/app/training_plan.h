@@ -22,6 +22,7 @@ typedef struct {
     char teacher_logits[PATH_MAX]; // STEM.teacher.npy
     char facts[PATH_MAX];          // STEM.run.json
     char config[PATH_MAX];         // STEM.config.json
+    char lock[PATH_MAX];           // STEM.lock, while the run is on
 } run_files;
 
 bool plan_files(run_files *f, const char *stem, error_line *e);

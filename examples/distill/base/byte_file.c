@@ -51,10 +51,10 @@ byte_file *byte_file_open(const char *directory, const char *name, error_line *e
         free(file);
         return NULL;
     }
+    errno = 0;
     file->stream = gzopen(file->path, "rb");
     if (!file->stream) {
-        error_set(e, "%s cannot be opened: %s", file->path,
-                  errno ? strerror(errno) : "not enough memory");
+        error_unread(e, "%s cannot be opened: %s", file->path, strerror(errno ? errno : ENOMEM));
         free(file);
         return NULL;
     }
@@ -72,6 +72,20 @@ const char *byte_file_path(const byte_file *file) {
     return file->path;
 }
 
+static void explain(const byte_file *file, int code, error_line *e) {
+    int unused;
+    const char *text = gzerror(file->stream, &unused); // begins with the path
+    if (code == Z_MEM_ERROR)
+        error_memory(e, file->path);
+    else if (code == Z_ERRNO)
+        error_unread(e, "%s cannot be read: %s", file->path, strerror(errno));
+    else
+        error_set(e, "%s is damaged: %s", file->path,
+                  code == Z_BUF_ERROR  ? "the compressed data ends too early"
+                  : strstr(text, ": ") ? strstr(text, ": ") + 2
+                                       : text);
+}
+
 // Bytes read: fewer than asked for at the end of the file; -1 when the file is damaged.
 static long long read_some(byte_file *file, void *buffer, size_t bytes, error_line *e) {
     size_t done = 0;
@@ -79,16 +93,11 @@ static long long read_some(byte_file *file, void *buffer, size_t bytes, error_li
         const size_t rest = bytes - done;
         const unsigned part = rest < (1U << 30) ? (unsigned)rest : 1U << 30;
         const int got = gzread(file->stream, (char *)buffer + done, part);
-        // A file that is cut off gives what is there, and then an end with this code.
+        // A file that is cut off gives what is there, and then an end with a code.
         int code = Z_OK;
-        const char *text = got <= 0 ? gzerror(file->stream, &code) : NULL;
+        if (got <= 0) (void)gzerror(file->stream, &code);
         if (got < 0 || code == Z_BUF_ERROR) {
-            // zlib's own sentence begins with the path.
-            error_set(e, "%s is damaged: %s", file->path,
-                      code == Z_ERRNO       ? strerror(errno)
-                      : code == Z_BUF_ERROR ? "the compressed data ends too early"
-                      : strstr(text, ": ")  ? strstr(text, ": ") + 2
-                                            : text);
+            explain(file, code, e);
             return -1;
         }
         if (got == 0) break;

@@ -7,12 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// An empty file under one name for every process, so that what a killed one left is used again and
-// does not pile up; the lock keeps two that live apart. -1 and errno on failure.
-static int open_part(const char *path) {
+int open_locked(const char *path) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct stat ours, named;
-    const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (fd < 0) return -1;
     // Some file systems know no locks: no reason not to write. The name may have gone to another
     // file between open and lock: then the writer before us has just renamed it.
@@ -24,6 +22,12 @@ static int open_part(const char *path) {
     close(fd);
     errno = reason;
     return -1;
+}
+
+// Removed while it is still locked: the next one to write makes its own.
+static void discard_part(const char *path, int fd) {
+    unlink(path);
+    close(fd);
 }
 
 static bool name_part(const char *path, char part[PATH_MAX]) {
@@ -50,11 +54,14 @@ bool safe_file_begin(safe_file *file, const char *path, error_line *e) {
     if (!free_for_a_file(file->temporary))
         return error_set(e, "%s, which is to become %s, is not a regular file; remove it",
                          file->temporary, path);
-    const int fd = open_part(file->temporary);
+    const int fd = open_locked(file->temporary);
     if (fd < 0 && errno == EBUSY)
         return error_set(e, "%s is being written by another program", path);
     if (fd >= 0) file->stream = fdopen(fd, "wb");
-    return file->stream || error_set(e, "%s cannot be written: %s", path, strerror(errno));
+    if (file->stream) return true;
+    error_set(e, "%s cannot be written: %s", path, strerror(errno));
+    if (fd >= 0) discard_part(file->temporary, fd);
+    return false;
 }
 
 // The folder of a path, and the name in it.
@@ -108,9 +115,15 @@ void safe_file_abandon(safe_file *file) {
     file->stream = NULL;
 }
 
-char *safe_stream_read(FILE *stream, const char *path, size_t *size, error_line *e) {
-    size_t room = 1U << 16, used = 0;
-    char *bytes = malloc(room);
+// From the beginning, which is looked at before more is asked for. A file may grow meanwhile.
+static char *read_stream(FILE *stream, size_t expected, const char *path, file_check *check,
+                         size_t *size, error_line *e) {
+    size_t room = expected + FILE_BEGINNING + 1, used = 0;
+    char beginning[FILE_BEGINNING], *bytes = NULL;
+    const size_t begun = fread(beginning, 1, sizeof beginning, stream);
+    if (check && !ferror(stream) && !check(beginning, begun, expected, path, e)) return NULL;
+    bytes = malloc(room);
+    if (bytes) memcpy(bytes, beginning, used = begun);
     while (bytes) {
         used += fread(bytes + used, 1, room - 1 - used, stream);
         if (used < room - 1) break;
@@ -123,13 +136,17 @@ char *safe_stream_read(FILE *stream, const char *path, size_t *size, error_line 
         return NULL;
     }
     if (ferror(stream)) {
-        error_set(e, "%s cannot be read: %s", path, strerror(errno));
+        error_unread(e, "%s cannot be read: %s", path, strerror(errno));
         free(bytes);
         return NULL;
     }
     bytes[used] = '\0';
     *size = used;
     return bytes;
+}
+
+char *safe_stream_read(FILE *stream, const char *path, size_t *size, error_line *e) {
+    return read_stream(stream, 0, path, NULL, size, e);
 }
 
 bool check_regular(const struct stat *status, const char *path, error_line *e) {
@@ -144,14 +161,16 @@ bool check_regular(const struct stat *status, const char *path, error_line *e) {
 
 // NULL for what is no regular file: a pipe or a terminal would be waited for, a device may never
 // end. O_NONBLOCK, because opening a pipe waits too.
-static FILE *open_regular(const char *path, error_line *e) {
+static FILE *open_regular(const char *path, size_t *size, error_line *e) {
     struct stat status;
     const int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     FILE *stream = fd >= 0 ? fdopen(fd, "rb") : NULL;
     if (!stream || fstat(fd, &status) != 0)
-        error_set(e, "%s cannot be opened: %s", path, strerror(errno));
-    else if (check_regular(&status, path, e))
+        error_unread(e, "%s cannot be opened: %s", path, strerror(errno));
+    else if (check_regular(&status, path, e)) {
+        *size = (size_t)status.st_size;
         return stream;
+    }
     if (stream)
         fclose(stream);
     else if (fd >= 0)
@@ -159,12 +178,17 @@ static FILE *open_regular(const char *path, error_line *e) {
     return NULL;
 }
 
-char *safe_file_read(const char *path, size_t *size, error_line *e) {
-    FILE *stream = open_regular(path, e);
+char *safe_file_read_if(const char *path, file_check *check, size_t *size, error_line *e) {
+    size_t expected;
+    FILE *stream = open_regular(path, &expected, e);
     if (!stream) return NULL;
-    char *bytes = safe_stream_read(stream, path, size, e);
+    char *bytes = read_stream(stream, expected, path, check, size, e);
     fclose(stream);
     return bytes;
+}
+
+char *safe_file_read(const char *path, size_t *size, error_line *e) {
+    return safe_file_read_if(path, NULL, size, e);
 }
 
 bool make_folder(const char *path, error_line *e) {

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 typedef struct {
-    FILE *stream; // to write to
+    FILE *stream; // to write to; its descriptor may be read too
     char path[PATH_MAX];
     char temporary[PATH_MAX];
 } safe_file;
@@ -27,6 +27,11 @@ bool safe_file_write(const char *path, const void *bytes, size_t size, error_lin
 // Whether writing `path` would use `other` up, as its temporary file.
 bool safe_file_takes(const char *path, const char *other);
 
+// A descriptor of an empty file under one name for every process, so that what a killed one left is used
+// again and does not pile up; a lock keeps two that live apart. -1 and errno on failure: EBUSY when
+// another process has it.
+int open_locked(const char *path);
+
 // Removes the temporary file, and does nothing after safe_file_commit.
 void safe_file_abandon(safe_file *file);
 
@@ -35,6 +40,13 @@ char *safe_file_read(const char *path, size_t *size, error_line *e);
 
 // The rest of a stream, likewise; `path` is for messages.
 char *safe_stream_read(FILE *stream, const char *path, size_t *size, error_line *e);
+
+// A file's content, for a file whose first bytes pass a check: another kind of file, which may be huge, is not read.
+// `count` bytes are there, FILE_BEGINNING or the whole file; `size`: of the file. The check fills in *e.
+enum { FILE_BEGINNING = 16 };
+typedef bool file_check(const char *beginning, size_t count, size_t size, const char *path,
+                        error_line *e);
+char *safe_file_read_if(const char *path, file_check *check, size_t *size, error_line *e);
 
 // Fails for a directory, a pipe, a device: what may have no end, or no content.
 bool check_regular(const struct stat *status, const char *path, error_line *e);

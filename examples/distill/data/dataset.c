@@ -1,10 +1,12 @@
 #include "data/dataset.h"
 
 #include "base/byte_file.h"
+#include "base/escape.h"
 #include "base/safe_file.h"
 #include "data/class_names.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,25 @@ bool image_set_grow(image_set *set, size_t count, error_line *e) {
     return (pixels && labels) || error_memory(e, "the images");
 }
 
+// In 0..1. Sums of bytes are exact.
+void image_set_moments(const image_set *set, float *means, float *deviations) {
+    const size_t channels = (size_t)set->channels, plane = image_bytes(set) / channels;
+    const double count = (double)(set->count * plane);
+    for (size_t c = 0; c < channels; c++) {
+        uint64_t sum = 0, squares = 0;
+        for (size_t i = 0; i < set->count; i++) {
+            const uint8_t *pixels = set->pixels + (i * channels + c) * plane;
+            for (size_t j = 0; j < plane; j++) {
+                sum += pixels[j];
+                squares += (uint64_t)pixels[j] * pixels[j];
+            }
+        }
+        const double mean = (double)sum / count;
+        means[c] = (float)(mean / 255);
+        deviations[c] = (float)(sqrt(fmax((double)squares / count - mean * mean, 0)) / 255);
+    }
+}
+
 void image_set_free(image_set *set) {
     for (size_t i = 0; set->names && i < set->count; i++) free(set->names[i]);
     free(set->names);
@@ -45,12 +66,14 @@ void image_set_free(image_set *set) {
 
 // --- The data sets -------------------------------------------------------------------------------
 
-typedef struct {
+typedef struct source {
     const char *name;
     const char *directory; // where it is looked for when none is given, or NULL
     int classes;
-    float mean[MAX_CHANNELS], deviation[MAX_CHANNELS];
-    bool (*read)(image_set *set, const char *directory, bool train, size_t limit, error_line *e);
+    int first_label;                                   // the label of class 0
+    float mean[MAX_CHANNELS], deviation[MAX_CHANNELS]; // all 0: found in the training images
+    bool (*read)(image_set *set, const struct source *s, const char *directory, bool train,
+                 size_t limit, error_line *e);
     const char *const *files;            // ended by NULL: test and training images, then the others
     const char *advice;                  // where the files come from
     const char *const *class_names;      // [classes], or
@@ -59,9 +82,9 @@ typedef struct {
 } source;
 
 enum { FIRST_TEST_FILE, FIRST_TRAINING_FILE };
-static const char *const fashion_files[] = {"t10k-images-idx3-ubyte", "train-images-idx3-ubyte",
-                                            "t10k-labels-idx1-ubyte", "train-labels-idx1-ubyte",
-                                            NULL};
+static const char *const mnist_files[] = {"t10k-images-idx3-ubyte", "train-images-idx3-ubyte",
+                                          "t10k-labels-idx1-ubyte", "train-labels-idx1-ubyte",
+                                          NULL};
 static const char *const cifar10_files[] = {"test_batch.bin",
                                             "data_batch_1.bin",
                                             "data_batch_2.bin",
@@ -71,49 +94,105 @@ static const char *const cifar10_files[] = {"test_batch.bin",
                                             NULL};
 static const char *const cifar100_files[] = {"test.bin", "train.bin", NULL};
 
+// EMNIST's parts, each in files of its own: https://www.nist.gov/itl/products-and-services/emnist-dataset
+#define EMNIST_FILES(part)                                                                         \
+    {                                                                                              \
+        "emnist-" part "-test-images-idx3-ubyte", "emnist-" part "-train-images-idx3-ubyte",       \
+            "emnist-" part "-test-labels-idx1-ubyte", "emnist-" part "-train-labels-idx1-ubyte",   \
+            NULL                                                                                   \
+    }
+static const char *const emnist_files[][5] = {EMNIST_FILES("byclass"),  EMNIST_FILES("bymerge"),
+                                              EMNIST_FILES("balanced"), EMNIST_FILES("letters"),
+                                              EMNIST_FILES("digits"),   EMNIST_FILES("mnist")};
+
+// Digits, capitals, small letters; the merged parts have those small letters that look unlike their capitals.
+#define DIGITS "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"
+#define CAPITALS                                                                                   \
+    "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", \
+        "T", "U", "V", "W", "X", "Y", "Z"
+static const char *const byclass_names[] = {
+    DIGITS, CAPITALS, "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l",
+    "m",    "n",      "o", "p", "q", "r", "s", "t", "u", "v", "w", "x", "y", "z"};
+static const char *const merged_names[] = {DIGITS, CAPITALS, "a", "b", "d", "e", "f",
+                                           "g",    "h",      "n", "q", "r", "t"};
+static const char *const letter_names[] = {CAPITALS};
+static const char *const digit_names[] = {DIGITS};
+
+// https://github.com/rois-codh/kmnist
+static const char *const kmnist_names[] = {"o",  "ki", "su", "tsu", "na",
+                                           "ha", "ma", "ya", "re",  "wo"};
+
 // https://github.com/zalandoresearch/fashion-mnist
 static const char *const fashion_names[] = {"T-shirt/top", "Trouser",   "Pullover", "Dress",
                                             "Coat",        "Sandal",    "Shirt",    "Sneaker",
                                             "Bag",         "Ankle boot"};
 
-static bool read_fashion_mnist(image_set *set, const char *directory, bool train, size_t limit,
-                               error_line *e) {
+static bool read_idx(image_set *set, const source *s, const char *directory, bool train,
+                     size_t limit, error_line *e) {
     // Of each part the images; the labels stand two places behind them.
-    const char *const *part = fashion_files + (train ? FIRST_TRAINING_FILE : FIRST_TEST_FILE);
-    return idx_read(set, directory, part[0], part[2], 10, limit, e);
+    const char *const *part = s->files + (train ? FIRST_TRAINING_FILE : FIRST_TEST_FILE);
+    return idx_read(set, directory, part[0], part[2], s->first_label, s->classes, limit, e);
 }
 
-static bool read_cifar10(image_set *set, const char *directory, bool train, size_t limit,
-                         error_line *e) {
-    const cifar_layout layout = {.label_bytes = 1, .classes = 10};
-    const char *const *file = cifar10_files + FIRST_TRAINING_FILE;
-    if (!train) return cifar_read(set, directory, cifar10_files[FIRST_TEST_FILE], layout, limit, e);
+static bool read_cifar10(image_set *set, const source *s, const char *directory, bool train,
+                         size_t limit, error_line *e) {
+    const cifar_layout layout = {.label_bytes = 1, .classes = s->classes};
+    const char *const *file = s->files + FIRST_TRAINING_FILE;
+    if (!train) return cifar_read(set, directory, s->files[FIRST_TEST_FILE], layout, limit, e);
     while (*file && cifar_read(set, directory, *file, layout, limit, e)) file++;
     return *file == NULL;
 }
 
-static bool read_cifar100(image_set *set, const char *directory, bool train, size_t limit,
-                          error_line *e) {
+static bool read_cifar100(image_set *set, const source *s, const char *directory, bool train,
+                          size_t limit, error_line *e) {
     // The coarse label stands first, the fine one second.
-    const cifar_layout layout = {.label_bytes = 2, .classes = 100};
-    const char *const *part = cifar100_files + (train ? FIRST_TRAINING_FILE : FIRST_TEST_FILE);
+    const cifar_layout layout = {.label_bytes = 2, .classes = s->classes};
+    const char *const *part = s->files + (train ? FIRST_TRAINING_FILE : FIRST_TEST_FILE);
     return cifar_read(set, directory, *part, layout, limit, e);
 }
 
 // Means and deviations: CIFAR-100's are those of the reference (ZaberKo/GDKD, dataset/cifar100.py).
 // CIFAR-10's are the ones in common use; Fashion-MNIST's were computed over all pixels of its
-// 60,000 training images.
+// 60,000 training images, and MNIST's, in common use, can be found in the same way. KMNIST's and EMNIST's
+// are found in the training images that are read.
+#define EMNIST(part, place, count, names, first)                                                   \
+    {                                                                                              \
+        .name = "emnist-" part, .classes = (count), .read = read_idx,                              \
+        .files = emnist_files[place], .class_names = (names), .first_label = (first),              \
+        .advice =                                                                                  \
+            "unpack gzip.zip (https://www.nist.gov/itl/products-and-services/emnist-dataset)"      \
+    }
 static const source sources[] = {
     {.name = "fashion-mnist",
      .directory = FASHION_MNIST_DIRECTORY,
      .classes = 10,
      .mean = {0.2860F},
      .deviation = {0.3530F},
-     .read = read_fashion_mnist,
-     .files = fashion_files,
+     .read = read_idx,
+     .files = mnist_files,
      .advice = "apt install dataset-fashion-mnist, or name the folder of the idx files: "
                "fashion-mnist:DIR",
      .class_names = fashion_names},
+    {.name = "mnist",
+     .classes = 10,
+     .mean = {0.1307F},
+     .deviation = {0.3081F},
+     .read = read_idx,
+     .files = mnist_files,
+     .advice = "name the folder of its four idx files",
+     .class_names = digit_names},
+    {.name = "kmnist",
+     .classes = 10,
+     .read = read_idx,
+     .files = mnist_files,
+     .advice = "fetch the four idx files (https://github.com/rois-codh/kmnist)",
+     .class_names = kmnist_names},
+    EMNIST("byclass", 0, 62, byclass_names, 0),
+    EMNIST("bymerge", 1, 47, merged_names, 0),
+    EMNIST("balanced", 2, 47, merged_names, 0),
+    EMNIST("letters", 3, 26, letter_names, 1),
+    EMNIST("digits", 4, 10, digit_names, 0),
+    EMNIST("mnist", 5, 10, digit_names, 0),
     {.name = "cifar10",
      .classes = 10,
      .mean = {0.4914F, 0.4822F, 0.4465F},
@@ -136,7 +215,8 @@ static const source sources[] = {
      .training_images = 50000},
     // Read by images_read: classes, means and deviations are found in the images.
     {.name = "images",
-     .advice = "it holds train/ and test/, each with a folder of PNG and JPEG files per class"},
+     .advice =
+         "it holds train/ and test/, each with a folder of PNG, JPEG, WebP or BMP files per class"},
 };
 enum { SOURCES = sizeof sources / sizeof *sources };
 
@@ -168,15 +248,17 @@ static bool read_part(const source *s, image_set *set, const char *directory, bo
         return error_set(e, "no data set %s in %s: %s is not there, nor %s.gz; %s", s->name,
                          directory, first, first, s->advice);
     set->whole = train ? s->training_images : s->test_images;
-    return s->read(set, directory, train, limit, e);
+    return s->read(set, s, directory, train, limit, e);
 }
 
-// The last part of a path, for people to read.
+// The last part of a path, for people and other programs to read.
 static void name_folder(char *name, size_t size, const char *path) {
     size_t end = strlen(path), begin;
     while (end > 1 && path[end - 1] == '/') end--;
     for (begin = end; begin > 0 && path[begin - 1] != '/';) begin--;
-    snprintf(name, size, "%.*s", (int)(end - begin), path + begin);
+    char own[PATH_MAX];
+    snprintf(own, sizeof own, "%.*s", (int)(end - begin), path + begin);
+    escape_text(name, size, own);
 }
 
 // One network has to see them all. Only the headers of idx files can differ.
@@ -185,6 +267,13 @@ static bool check_shapes(const image_set *train, const image_set *test, const ch
     if (train->height == test->height && train->width == test->width) return true;
     return error_set(e, "%s: the training images are %d x %d, the test images %d x %d", directory,
                      train->height, train->width, test->height, test->width);
+}
+
+static bool name_classes(dataset *d, const source *s, const char *directory, error_line *e) {
+    if (s->class_file)
+        return class_names_read(&d->class_names, directory, s->class_file, s->classes, e);
+    d->class_names = names_copy(s->class_names, s->classes);
+    return d->class_names || error_memory(e, "the names of the classes");
 }
 
 static bool read_source(dataset *d, const source *s, const char *directory, unsigned parts,
@@ -198,14 +287,18 @@ static bool read_source(dataset *d, const source *s, const char *directory, unsi
                            s->name);
     snprintf(d->name, sizeof d->name, "%s", s->name);
     d->classes = s->classes;
-    d->class_names = s->class_names ? names_copy(s->class_names, s->classes)
-                                    : class_names_read(directory, s->class_file, s->classes);
+    if (!name_classes(d, s, directory, e)) return false;
     memcpy(d->mean, s->mean, sizeof d->mean);
     memcpy(d->deviation, s->deviation, sizeof d->deviation);
-    return (!(parts & DATASET_TRAIN) || read_part(s, &d->train, directory, true, limit, e)) &&
-           (!(parts & DATASET_TEST) || read_part(s, &d->test, directory, false, limit, e)) &&
-           (parts != (DATASET_TRAIN | DATASET_TEST) ||
-            check_shapes(&d->train, &d->test, directory, e));
+    const bool find = s->deviation[0] == 0; // then the training images are needed in any case
+    if ((find || (parts & DATASET_TRAIN)) && !read_part(s, &d->train, directory, true, limit, e))
+        return false;
+    if (find) image_set_moments(&d->train, d->mean, d->deviation);
+    if ((parts & DATASET_TEST) && !read_part(s, &d->test, directory, false, limit, e)) return false;
+    if (d->train.count && d->test.count && !check_shapes(&d->train, &d->test, directory, e))
+        return false;
+    if (!(parts & DATASET_TRAIN)) image_set_free(&d->train);
+    return true;
 }
 
 static uLong add_checksum(uLong sum, const image_set *set) {
@@ -226,8 +319,9 @@ bool dataset_open(dataset *d, const char *specification, unsigned parts, size_t 
     *d = (dataset){0};
     if (!s)
         return error_usage(e,
-                           "--data %s: unknown data set; there are fashion-mnist[:DIR], "
-                           "cifar10:DIR, cifar100:DIR and images:DIR",
+                           "--data %s: unknown data set; there are fashion-mnist[:DIR], mnist:DIR, "
+                           "kmnist:DIR, emnist-PART:DIR (byclass, bymerge, balanced, letters, "
+                           "digits, mnist), cifar10:DIR, cifar100:DIR and images:DIR",
                            specification);
     const char *directory = directory_of(s, specification);
     if (!directory)

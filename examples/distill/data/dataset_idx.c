@@ -48,7 +48,7 @@ static bool read_images(image_set *set, byte_file *file, size_t limit, uint32_t 
     return count < sizes[0] || byte_file_at_end(file, e);
 }
 
-static bool read_labels(image_set *set, byte_file *file, uint32_t images, int classes,
+static bool read_labels(image_set *set, byte_file *file, uint32_t images, int first, int classes,
                         error_line *e) {
     uint32_t count = 0;
     if (!read_header(file, IDX_LABELS, 1, &count, e)) return false;
@@ -58,23 +58,23 @@ static bool read_labels(image_set *set, byte_file *file, uint32_t images, int cl
     for (size_t i = 0; i < set->count; i++) {
         uint8_t label;
         if (!byte_file_read(file, &label, 1, "the labels", e)) return false;
-        if (label >= classes)
-            return error_set(e, "%s: label %d of image %zu is out of range 0 to %d",
-                             byte_file_path(file), label, i, classes - 1);
-        set->labels[i] = label;
+        if (label < first || label >= first + classes)
+            return error_set(e, "%s: label %d of image %zu is out of range %d to %d",
+                             byte_file_path(file), label, i, first, first + classes - 1);
+        set->labels[i] = label - first;
     }
     return set->count < count || byte_file_at_end(file, e);
 }
 
 bool idx_read(image_set *set, const char *directory, const char *images, const char *labels,
-              int classes, size_t limit, error_line *e) {
+              int first_label, int classes, size_t limit, error_line *e) {
     uint32_t in_file = 0;
     byte_file *file = byte_file_open(directory, images, e);
     bool fine = file && read_images(set, file, limit, &in_file, e);
     byte_file_close(file);
     if (!fine) return false;
     file = byte_file_open(directory, labels, e);
-    fine = file && read_labels(set, file, in_file, classes, e);
+    fine = file && read_labels(set, file, in_file, first_label, classes, e);
     byte_file_close(file);
     return fine;
 }

@@ -1,5 +1,7 @@
-// Folders of PNG and JPEG files: train/CLASS/FILE and test/CLASS/FILE. All are decoded once, at the
-// beginning, and kept as 8-bit images of one size.
+// Folders of images: train/CLASS/FILE and test/CLASS/FILE. All are decoded once, at the beginning, and
+// kept as 8-bit images of one size. What counts as a class and as an image is what torchvision's
+// ImageFolder takes for one, but that hidden files are left out and that classes have no folders inside.
+#include "base/escape.h"
 #include "base/safe_file.h"
 #include "base/stop.h"
 #include "data/class_names.h"
@@ -10,10 +12,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 // --- Folders -------------------------------------------------------------------------------------
@@ -55,41 +57,62 @@ static bool join(char path[PATH_MAX], const char *folder, const char *name, erro
     return error_set(e, "%s/%s: the path is too long", folder, name);
 }
 
-// --- Classes -------------------------------------------------------------------------------------
+// Takes the names out that are not wanted, counts them and keeps the first.
+typedef bool wanted_name(const char *folder, const char *name);
 
-static bool check_class(const char *part, const char *name, error_line *e) {
+static void note_first(dataset *d, const char *folder, const char *name) {
     char path[PATH_MAX];
-    struct stat status;
-    if (!join(path, part, name, e)) return false;
-    if (stat(path, &status) != 0) return error_set(e, "%s: %s", path, strerror(errno));
-    return S_ISDIR(status.st_mode) ||
-           error_set(e, "%s is not a folder; the images stand in a folder per class", path);
+    error_line ignored;
+    if (join(path, folder, name, &ignored))
+        escape_text(d->first_passed_over, sizeof d->first_passed_over, path);
 }
 
-static bool list_classes(dataset *d, const char *train, error_line *e) {
-    d->class_names = list_folder(train, &d->classes, e);
-    if (!d->class_names) return false;
-    for (int i = 0; i < d->classes; i++)
-        if (!check_class(train, d->class_names[i], e)) return false;
-    return d->classes > 0 || error_set(e, "%s holds no folder of a class", train);
+static void keep_names(dataset *d, const char *folder, char **names, int *count,
+                       wanted_name *wanted) {
+    int kept = 0;
+    for (int i = 0; i < *count; i++) {
+        if (wanted(folder, names[i]))
+            names[kept++] = names[i];
+        else if (d->passed_over++ == 0)
+            note_first(d, folder, names[i]);
+    }
+    *count = kept;
+}
+
+// --- Classes -------------------------------------------------------------------------------------
+
+static bool is_folder(const char *folder, const char *name) {
+    char path[PATH_MAX];
+    struct stat status;
+    error_line ignored;
+    return join(path, folder, name, &ignored) && stat(path, &status) == 0 &&
+           S_ISDIR(status.st_mode);
+}
+
+static char **list_classes(dataset *d, const char *part, int *count, error_line *e) {
+    char **names = list_folder(part, count, e);
+    if (names) keep_names(d, part, names, count, is_folder);
+    return names;
+}
+
+static bool find_classes(dataset *d, const char *train, error_line *e) {
+    d->class_names = list_classes(d, train, &d->classes, e);
+    return d->class_names &&
+           (d->classes > 0 || error_set(e, "%s holds no folder of a class", train));
 }
 
 // Both folders have the same classes; otherwise the first one that is missing is named.
-static bool compare_classes(const dataset *d, const char *train, const char *test, error_line *e) {
+static bool compare_classes(dataset *d, const char *train, const char *test, error_line *e) {
     int count;
     bool fine = true;
-    char **names = list_folder(test, &count, e);
+    char **names = list_classes(d, test, &count, e);
     if (!names) return false;
     for (int i = 0; fine && (i < count || i < d->classes); i++) {
         const char *own = i < d->classes ? d->class_names[i] : NULL;
         const char *other = i < count ? names[i] : NULL;
         const int order = !other ? -1 : !own ? 1 : strcmp(own, other);
-        if (order < 0)
-            fine = error_set(e, "%s has no folder %s as %s has it", test, own, train);
-        else if (order > 0)
-            fine = error_set(e, "%s has no folder %s as %s has it", train, other, test);
-        else
-            fine = check_class(test, other, e);
+        if (order < 0) fine = error_set(e, "%s has no folder %s as %s has it", test, own, train);
+        if (order > 0) fine = error_set(e, "%s has no folder %s as %s has it", train, other, test);
     }
     free(names);
     return fine;
@@ -124,6 +147,7 @@ bool images_own(const char *directory, const char *path) {
 static bool add_files(image_set *set, char **names, int count, const char *class_name, int label,
                       error_line *e) {
     const size_t total = set->count + (size_t)count;
+    if (count == 0) return true;
     char **all = realloc(set->names, total * sizeof *all);
     if (all) set->names = all;
     int64_t *labels = realloc(set->labels, total * sizeof *labels);
@@ -140,28 +164,65 @@ static bool add_files(image_set *set, char **names, int count, const char *class
     return true;
 }
 
-static bool list_class(image_set *set, const dataset *d, const char *part, int label, size_t share,
-                       error_line *e) {
-    char folder[PATH_MAX];
-    int count = 0;
-    if (!join(folder, part, d->class_names[label], e)) return false;
-    char **names = list_folder(folder, &count, e);
-    if (!names) return false;
-    const int used = (size_t)count < share ? count : (int)share;
-    const bool fine = (count > 0 || error_set(e, "the class folder %s is empty", folder)) &&
-                      add_files(set, names, used, d->class_names[label], label, e);
-    free(names);
-    return fine;
+// The endings that torchvision takes for those of images, also those that cannot be decoded here.
+static bool is_image(const char *folder, const char *name) {
+    static const char *const endings[] = {".jpg", ".jpeg", ".png",  ".ppm", ".bmp",
+                                          ".pgm", ".tif",  ".tiff", ".webp"};
+    const char *ending = strrchr(name, '.');
+    (void)folder;
+    for (size_t i = 0; ending && i < sizeof endings / sizeof *endings; i++)
+        if (strcasecmp(ending, endings[i]) == 0) return true;
+    return false;
 }
 
-static bool list_images(image_set *set, const dataset *d, const char *part, size_t limit,
-                        error_line *e) {
-    const size_t classes = (size_t)d->classes;
-    for (size_t i = 0; i < classes; i++) {
-        const size_t share = limit ? limit / classes + (i < limit % classes) : INT_MAX;
-        if (!list_class(set, d, part, (int)i, share, e)) return false;
+typedef struct {
+    char **names;
+    int count, used; // those in the folder; those to be read
+} class_files;
+
+static bool list_class(dataset *d, const char *part, int label, class_files *files, error_line *e) {
+    char folder[PATH_MAX];
+    if (!join(folder, part, d->class_names[label], e)) return false;
+    files->names = list_folder(folder, &files->count, e);
+    if (!files->names) return false;
+    for (int i = 0; i < files->count; i++)
+        if (!is_image(folder, files->names[i]) && is_folder(folder, files->names[i]))
+            return error_set(e, "%s/%s is a folder; the images of a class stand in its own", folder,
+                             files->names[i]);
+    keep_names(d, folder, files->names, &files->count, is_image);
+    files->used = files->count;
+    return files->count > 0 || error_set(e, "the class folder %s holds no image", folder);
+}
+
+// Of `limit` images every class gives as many as the others, or all that it has; where the rest does not
+// go round, the first classes that have more give one more.
+static void share_out(class_files *files, int classes, size_t limit) {
+    size_t open = (size_t)classes;
+    for (int i = 0; i < classes; i++) files[i].used = 0;
+    while (limit && open) {
+        const size_t share = limit / open ? limit / open : 1;
+        open = 0;
+        for (int i = 0; i < classes; i++) {
+            const size_t left = (size_t)(files[i].count - files[i].used);
+            size_t more = share < left ? share : left;
+            if (more > limit) more = limit;
+            files[i].used += (int)more;
+            limit -= more;
+            open += more < left;
+        }
     }
-    return true;
+}
+
+static bool list_images(image_set *set, dataset *d, const char *part, size_t limit, error_line *e) {
+    class_files *files = calloc((size_t)d->classes, sizeof *files);
+    bool fine = files || error_memory(e, "the names of the images");
+    for (int i = 0; fine && i < d->classes; i++) fine = list_class(d, part, i, &files[i], e);
+    if (fine && limit) share_out(files, d->classes, limit);
+    for (int i = 0; fine && i < d->classes; i++)
+        fine = add_files(set, files[i].names, files[i].used, d->class_names[i], i, e);
+    for (int i = 0; files && i < d->classes; i++) free(files[i].names);
+    free(files);
+    return fine;
 }
 
 // --- Pixels --------------------------------------------------------------------------------------
@@ -174,33 +235,66 @@ static bool decode(const image_set *set, const char *part, size_t image, decoded
                             set->pixels + image * image_bytes(set), e);
 }
 
-// Of several files that cannot be used, the first is named, whatever the threads do.
-static bool decode_all(image_set *set, const char *part, error_line *e) {
-    size_t failed = set->count;
+// What is wrong with each image, or NULL.
+typedef struct {
+    char **texts; // [images]
+    size_t count;
+    bool unread; // it says nothing of the images: then *e has the words
+} image_faults;
+
+static void keep_fault(image_faults *f, size_t image, const error_line *own, error_line *e) {
+#pragma omp critical(keep_fault)
+    {
+        f->texts[image] = own->unread ? NULL : strdup(own->text);
+        f->count++;
+        if (!f->texts[image] && !f->unread) {
+            f->unread = true;
+            *e = *own;
+            if (!own->unread) error_memory(e, "the images");
+        }
+    }
+}
+
+// All that cannot be used, in their order, whatever the threads do; where it is only one, as the failure itself.
+static bool tell_faults(const image_faults *f, const image_set *set, const char *part,
+                        error_line *e) {
+    if (f->count == 0) return true;
+    if (f->unread) return false;
+    for (size_t i = 0; i < set->count; i++) {
+        if (!f->texts[i]) continue;
+        if (f->count == 1) return error_set(e, "%s", f->texts[i]);
+        note_line("%s", f->texts[i]);
+    }
+    return error_set(e, "%zu of %zu images of %s cannot be used: they stand above", f->count,
+                     set->count, part);
+}
+
+static void decode_images(image_set *set, const char *part, image_faults *faults, error_line *e) {
 #pragma omp parallel
     {
         decoded_image room = {0};
 #pragma omp for schedule(dynamic)
         for (size_t i = 0; i < set->count; i++) {
             error_line own;
-            size_t first;
-#pragma omp atomic read
-            first = failed;
-            if (i > first || stop_requested() || decode(set, part, i, &room, &own)) continue;
-#pragma omp critical(decode_all)
-            if (i < failed) {
-#pragma omp atomic write
-                failed = i;
-                *e = own;
-            }
+            if (!stop_requested() && !decode(set, part, i, &room, &own))
+                keep_fault(faults, i, &own, e);
         }
         decoded_image_free(&room);
     }
-    if (stop_requested()) return error_interrupted(e, "interrupted while reading %s", part);
-    return failed == set->count;
 }
 
-static bool read_images(image_set *set, const dataset *d, const char *part, size_t limit, int size,
+static bool decode_all(image_set *set, const char *part, error_line *e) {
+    image_faults faults = {.texts = calloc(set->count + 1, sizeof *faults.texts)};
+    if (!faults.texts) return error_memory(e, "the images");
+    decode_images(set, part, &faults, e);
+    const bool fine = stop_requested() ? error_interrupted(e, "interrupted while reading %s", part)
+                                       : tell_faults(&faults, set, part, e);
+    for (size_t i = 0; i < set->count; i++) free(faults.texts[i]);
+    free(faults.texts);
+    return fine;
+}
+
+static bool read_images(image_set *set, dataset *d, const char *part, size_t limit, int size,
                         error_line *e) {
     set->channels = RGB;
     set->height = set->width = size;
@@ -209,37 +303,37 @@ static bool read_images(image_set *set, const dataset *d, const char *part, size
     return (set->pixels || error_memory(e, "the images")) && decode_all(set, part, e);
 }
 
-// Of the training images, in 0..1. Sums of bytes are exact.
-static void find_moments(dataset *d) {
-    const image_set *set = &d->train;
-    const size_t plane = (size_t)set->height * (size_t)set->width;
-    const double count = (double)(set->count * plane);
-    for (size_t c = 0; c < RGB; c++) {
-        uint64_t sum = 0, squares = 0;
-        for (size_t i = 0; i < set->count; i++) {
-            const uint8_t *pixels = set->pixels + (i * RGB + c) * plane;
-            for (size_t j = 0; j < plane; j++) {
-                sum += pixels[j];
-                squares += (uint64_t)pixels[j] * pixels[j];
-            }
-        }
-        const double mean = (double)sum / count;
-        d->mean[c] = (float)(mean / 255);
-        d->deviation[c] = (float)(sqrt(fmax((double)squares / count - mean * mean, 0)) / 255);
+// They have led to their files; from here on they are for people and for other programs.
+static bool escape_names(dataset *d, error_line *e) {
+    char **classes = names_escaped((const char *const *)d->class_names, d->classes);
+    image_set *sets[] = {&d->train, &d->test};
+    bool fine = classes != NULL;
+    if (classes) {
+        free(d->class_names);
+        d->class_names = classes;
     }
+    for (int part = 0; part < 2; part++)
+        for (size_t i = 0; fine && i < sets[part]->count; i++) {
+            char *copy = escaped_copy(sets[part]->names[i]);
+            fine = copy != NULL;
+            if (!copy) continue;
+            free(sets[part]->names[i]);
+            sets[part]->names[i] = copy;
+        }
+    return fine || error_memory(e, "the names of the images");
 }
 
 bool images_read(dataset *d, const char *directory, unsigned parts, size_t limit, int size,
                  error_line *e) {
     char train[PATH_MAX], test[PATH_MAX];
     if (!join(train, directory, "train", e) || !join(test, directory, "test", e) ||
-        !list_classes(d, train, e) || !compare_classes(d, train, test, e))
+        !find_classes(d, train, e) || !compare_classes(d, train, test, e))
         return false;
     // The training images are needed in any case: for the normalisation.
     if (!read_images(&d->train, d, train, limit, size, e)) return false;
-    find_moments(d);
+    image_set_moments(&d->train, d->mean, d->deviation);
     if ((parts & DATASET_TEST) && !read_images(&d->test, d, test, limit, size, e)) return false;
     snprintf(d->detail, sizeof d->detail, " of %d x %d", size, size);
     if (!(parts & DATASET_TRAIN)) image_set_free(&d->train);
-    return true;
+    return escape_names(d, e);
 }

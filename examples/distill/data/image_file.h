@@ -1,4 +1,4 @@
-// PNG and JPEG files, decoded by libpng and libjpeg-turbo.
+// PNG, JPEG, WebP and BMP files.
 #ifndef DISTILL_IMAGE_FILE_H
 #define DISTILL_IMAGE_FILE_H
 
@@ -14,8 +14,9 @@ typedef struct {
     size_t room;
 } decoded_image;
 
-// Grey becomes RGB, transparency lies on black, 16 bits become 8. What the file's beginning says
-// decides, not its name. A file that is damaged in any way is refused.
+// As torchvision's ImageFolder has it, which is PIL's convert("RGB"): grey becomes RGB, transparency and
+// gamma are passed over, CMYK is taken as Adobe stores it. Of 16 bits the upper 8 count. What the file's
+// beginning says decides, not its name. A file whose pixels are damaged or missing is refused.
 bool image_file_read(decoded_image *image, const char *path, error_line *e);
 void decoded_image_free(decoded_image *image);
 

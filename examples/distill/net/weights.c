@@ -1,5 +1,7 @@
 #include "net/weights.h"
 
+#include "base/half.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +20,56 @@ static size_t tensor_bytes(const tensor *t) {
     return t->count * (t->steps ? sizeof *t->steps : sizeof *t->data);
 }
 
+// --- Numbers of other types ----------------------------------------------------------------------
+
+static float from_f32(const void *at) {
+    float value; // the file does not promise alignment
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+static float from_f64(const void *at) {
+    double value;
+    memcpy(&value, at, sizeof value);
+    return (float)value;
+}
+
+static float from_f16(const void *at) {
+    uint16_t bits;
+    memcpy(&bits, at, sizeof bits);
+    return half_to_float(bits);
+}
+
+static float from_bf16(const void *at) {
+    uint16_t bits;
+    memcpy(&bits, at, sizeof bits);
+    return bfloat16_to_float(bits);
+}
+
+// What a file may have in the place of F32: as PyTorch saves model.half(), .bfloat16(), .double().
+typedef struct {
+    const char *dtype;
+    size_t bytes;
+    float (*load)(const void *at);
+} number_type;
+static const number_type number_types[] = {
+    {"F32", 4, from_f32}, {"F16", 2, from_f16}, {"BF16", 2, from_bf16}, {"F64", 8, from_f64}};
+
+static const number_type *find_type(const char *dtype) {
+    for (size_t i = 0; i < sizeof number_types / sizeof *number_types; i++)
+        if (strcmp(number_types[i].dtype, dtype) == 0) return &number_types[i];
+    return NULL;
+}
+
+static float number_at(const safetensors_entry *s, const number_type *type, size_t i) {
+    return type->load((const char *)s->data + i * type->bytes);
+}
+
+// --- Does it fit? --------------------------------------------------------------------------------
+
 static bool same_kind(const tensor *t, const safetensors_entry *s) {
-    if (strcmp(tensor_dtype(t), s->dtype) != 0 || t->dims != s->dims) return false;
+    const bool readable = t->steps ? strcmp(s->dtype, "I64") == 0 : find_type(s->dtype) != NULL;
+    if (!readable || t->dims != s->dims) return false;
     for (int i = 0; i < t->dims; i++)
         if (t->shape[i] != s->shape[i]) return false;
     return true;
@@ -98,10 +148,9 @@ static bool check_values(const safetensors *s, const char *path, error_line *e) 
     for (size_t i = 0; i < s->count; i++) {
         const safetensors_entry *t = &s->entries[i];
         const bool variance = strstr(t->name, "running_var") != NULL;
-        if (strcmp(t->dtype, "F32") != 0) continue;
-        for (size_t j = 0; j < t->count; j++) {
-            float value; // the file does not promise alignment
-            memcpy(&value, (const char *)t->data + j * sizeof value, sizeof value);
+        const number_type *type = find_type(t->dtype);
+        for (size_t j = 0; type && j < t->count; j++) {
+            const float value = number_at(t, type, j);
             if (!isfinite(value) || (variance && value < 0))
                 return error_set(e, "%s: tensor %s holds %g at element %zu; expected %s numbers",
                                  path, t->name, (double)value, j,
@@ -109,6 +158,12 @@ static bool check_values(const safetensors *s, const char *path, error_line *e) 
         }
     }
     return true;
+}
+
+static void copy_tensor(const tensor *t, const safetensors_entry *s) {
+    const number_type *type = find_type(s->dtype);
+    if (t->steps) memcpy(t->steps, s->data, tensor_bytes(t));
+    for (size_t i = 0; !t->steps && i < t->count; i++) t->data[i] = number_at(s, type, i);
 }
 
 bool weights_load(model *m, const char *name, const char *path, error_line *e) {
@@ -119,8 +174,7 @@ bool weights_load(model *m, const char *name, const char *path, error_line *e) {
     const tensor *tensors;
     const size_t count = fine ? model_tensors(m, &tensors) : 0;
     for (size_t i = 0; i < count; i++)
-        memcpy(tensor_data(&tensors[i]), safetensors_find(&s, tensors[i].name)->data,
-               tensor_bytes(&tensors[i]));
+        copy_tensor(&tensors[i], safetensors_find(&s, tensors[i].name));
     safetensors_free(&s);
     return fine;
 }

@@ -109,10 +109,11 @@ static bool tell_lead(const place *a, const place *b, FILE *out) {
     return clear;
 }
 
-void summary_tell(const series *all, int count, FILE *out) {
+bool summary_tell(const series *all, int count, FILE *out) {
     place *places = calloc((size_t)count + 1, sizeof *places);
     int found = 0, first = 0; // the best of those that do not differ
-    for (int i = 0; places && i < count; i++) {
+    if (!places) return false;
+    for (int i = 0; i < count; i++) {
         places[found] = (place){all[i].name, summarise(&all[i])};
         found += places[found].s.runs > 0;
     }
@@ -123,4 +124,5 @@ void summary_tell(const series *all, int count, FILE *out) {
     }
     if (found > 1) fputs(".\n", out);
     free(places);
+    return true;
 }

@@ -121,9 +121,10 @@ static bool prepare(criterion *c, int rows, error_line *e) {
     batch.teacher_dtype = c->teacher_dtype;
     c->workspace_bytes = workspace_of(c, &batch);
     c->workspace = malloc(c->workspace_bytes ? c->workspace_bytes : 1);
-    return (c->workspace_bytes && c->workspace) ||
-           error_set(e, "libgdkd refuses the loss %s for %d images of %d classes", c->method->name,
-                     rows, (int)c->classes);
+    if (!c->workspace_bytes)
+        return error_set(e, "libgdkd refuses the loss %s for %d images of %d classes",
+                         c->method->name, rows, (int)c->classes);
+    return c->workspace || error_memory(e, "the loss");
 }
 
 criterion *criterion_create(const loss_settings *s, int rows, int classes, teacher_type type,

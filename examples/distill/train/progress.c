@@ -1,6 +1,7 @@
 #include "train/progress.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -100,9 +101,8 @@ void progress_line(progress *p, const char *format, ...) {
     progress_end(p);
     va_list arguments;
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    note_arguments(format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
 }
 
 void progress_end(progress *p) {

@@ -67,11 +67,11 @@ static const void *place(const run_facts *f, const fact *one) {
 
 static bool add_fact(cJSON *json, const run_facts *f, const fact *one) {
     const void *at = place(f, one);
-    if (one->kind == WHOLE) return cJSON_AddNumberToObject(json, one->key, *(const int *)at);
-    if (one->kind == REAL) return cJSON_AddNumberToObject(json, one->key, *(const double *)at);
+    if (one->kind == WHOLE) return json_add_number(json, one->key, *(const int *)at);
+    if (one->kind == REAL) return json_add_number(json, one->key, *(const double *)at);
     const char *text = // NULL: nothing to tell
         one->kind == CHOICE ? one->choices[*(const int *)at] : *(const char *const *)at;
-    return !text || cJSON_AddStringToObject(json, one->key, text);
+    return !text || json_add_text(json, one->key, text);
 }
 
 static bool add_labels(cJSON *json, const run_facts *f) {
@@ -79,7 +79,7 @@ static bool add_labels(cJSON *json, const run_facts *f) {
     for (size_t i = 0; labels && i < f->images; i++) labels[i] = (int)f->labels[i];
     cJSON *array = labels ? cJSON_CreateIntArray(labels, (int)f->images) : NULL;
     free(labels);
-    return cJSON_AddItemToObject(json, "labels", array);
+    return json_add(json, "labels", array);
 }
 
 // NULL when there is no memory.
@@ -88,12 +88,11 @@ static cJSON *to_json(const run_facts *f) {
     cJSON *json = cJSON_CreateObject();
     // A seed has 64 bits, a number of JSON 53.
     snprintf(seed, sizeof seed, "%" PRIu64, f->seed);
-    bool fine = cJSON_AddStringToObject(json, "loss", loss_names[f->loss.kind]) &&
-                cJSON_AddStringToObject(json, "seed", seed);
+    bool fine =
+        json_add_text(json, "loss", loss_names[f->loss.kind]) && json_add_text(json, "seed", seed);
     for (int i = 0; fine && i < FACTS; i++) fine = add_fact(json, f, &facts[i]);
     if (fine && f->class_names)
-        fine = cJSON_AddItemToObject(json, "class-names",
-                                     cJSON_CreateStringArray(f->class_names, f->classes));
+        fine = json_add(json, "class-names", cJSON_CreateStringArray(f->class_names, f->classes));
     if (fine && add_labels(json, f)) return json;
     cJSON_Delete(json);
     return NULL;

@@ -16,7 +16,21 @@ static bool check_shape(const npy_matrix *m, const char *path, const dataset *d,
                      path, m->rows, m->columns, d->name, d->train.count, d->classes);
 }
 
-// All numbers finite; and how often the teacher is right: rows in another order show there.
+// -inf is a class that the teacher rules out: it has no share of the distribution. A row needs one class.
+static bool check_row(const float *row, size_t count, const char *path, size_t image,
+                      error_line *e) {
+    bool any = false;
+    for (size_t j = 0; j < count; j++) {
+        if (isnan(row[j]) || row[j] == INFINITY)
+            return error_set(
+                e, "%s: the logit of image %zu, class %zu is %g; expected a number or -inf", path,
+                image, j, (double)row[j]);
+        any |= row[j] != -INFINITY;
+    }
+    return any || error_set(e, "%s: all logits of image %zu are -inf", path, image);
+}
+
+// And how often the teacher is right: rows in another order show there.
 static bool check_rows(teacher_logits *t, const char *path, const dataset *d, error_line *e) {
     const npy_matrix *m = &t->matrix;
     size_t right = 0;
@@ -24,12 +38,8 @@ static bool check_rows(teacher_logits *t, const char *path, const dataset *d, er
     bool fine = true;
     if (!row) return error_memory(e, path);
     for (size_t i = 0; fine && i < m->rows; i++) {
-        for (size_t j = 0; fine && j < m->columns; j++) {
-            row[j] = npy_value(m, i, j);
-            if (!isfinite(row[j]))
-                fine =
-                    error_set(e, "%s: the logit of image %zu, class %zu is not finite", path, i, j);
-        }
+        for (size_t j = 0; j < m->columns; j++) row[j] = npy_value(m, i, j);
+        fine = check_row(row, m->columns, path, i, e);
         right += fine && target_rank(row, d->classes, d->train.labels[i]) == 0;
     }
     t->top1 = 100.0 * (double)right / (double)m->rows;
@@ -47,10 +57,10 @@ bool teacher_logits_read(teacher_logits *t, const char *path, const dataset *d, 
     }
     t->checksum = crc32_z(0, t->matrix.values, t->matrix.rows * npy_row_bytes(&t->matrix));
     if (!quiet)
-        fprintf(stderr,
-                "teacher: %s (%s), top-1 %.2f %% on the training images; these are not augmented, "
-                "which would change the logits\n",
-                path, t->matrix.half ? "float16" : "float32", t->top1);
+        note_line(
+            "teacher: %s (%s), top-1 %.2f %% on the training images; these are not augmented, "
+            "which would change the logits",
+            path, npy_type_name(&t->matrix), t->top1);
     return true;
 }
 

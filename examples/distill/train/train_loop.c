@@ -225,6 +225,10 @@ bool training_may_begin(const training *t, error_line *e) {
     const bool ours =
         checkpoint_check(identity, t->checkpoint, &epochs, &batches, t->resume ? e : &other);
     if (t->resume) return ours;
+    if (!ours && other.unread) { // it may be ours
+        *e = other;
+        return false;
+    }
     if (!ours || epochs >= t->rate.epochs || (epochs <= 0 && batches <= 0)) return true;
     return error_set(e,
                      "%s holds %d of %d epochs of this very run: go on with --resume, or remove it "
