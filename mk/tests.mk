@@ -9,7 +9,7 @@ SUPPORT_OBJ   := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/*.c))
 LIB_TESTS     := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/test_*.c))
 TRAINER_TESTS := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/distill/test_*.c))
 LONG_TESTS    := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/long/test_*.c))
-TRAINER_LONG  := $(filter %_damage %_resume,$(TRAINER_TESTS))
+TRAINER_LONG  := $(filter %_damage %_resume %_out_of_memory,$(TRAINER_TESTS))
 REPLAY        := $(O)/bin/gdkd-replay
 CASES         := tests/data/reference_cases.txt
 
