@@ -133,6 +133,7 @@ check 'tested on all' test "$(wc -c < "$folder/few/kd-seed1.logits.npy")" = $((1
 check 'a teacher of all' test "$(sed -n 's/^top1 //p' "$folder/result")" = "$(sed -n 's/^teacher .*top-1 \([0-9.]*\) .*/\1/p' "$folder/table")"
 check 'one sentence on top' test "$(head -1 "$folder/table" | grep -cE '^Seen on the test images, .* above .*\.$')" = 1
 check 'the same in summary.txt' test "$(grep -v '^report' "$folder/table" | sed '$d')" = "$(cat "$folder/few/summary.txt")"
+check 'and on the page' grep -qF "$(head -n 1 "$folder/few/summary.txt")" "$folder/few/report.html"
 
 # With --resume, options of another run are refused before anything of the first one is changed; a report that cannot be
 # written costs no student.

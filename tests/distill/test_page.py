@@ -87,6 +87,19 @@ def test_result_and_every_run(folder):
     assert "<dt>lr<dd>0.05\n" in page and "<dt>epochs<dd>2\n" in page and "<dt>test-images<dd>8\n" in page
 
 
+def test_the_page_opens_with_what_was_seen(folder):
+    """Of 8 images, an eighth is 12.5 points: gdkd 62.5 with a deviation of 12.5 times the root of 2, kd 50 with none, ce 25."""
+    write_run(folder, "a", 4)
+    assert "Seen on" not in report.make_page(report.Data([folder]))
+    write_run(folder, "b", 6, seed="2")
+    for i, (name, right) in enumerate((("kd", 4), ("kd", 4), ("ce", 2), ("ce", 2))):
+        write_run(folder, f"c{i}", right, name=name, loss=name, seed=str(i % 2 + 1))
+    words = "Seen on the test images, in points of top-1: gdkd and kd are 12.50 apart, within their spread of 17.68; gdkd is 37.50 above ce (spread 17.68)."
+    assert f"</h1>\n<p>{words}</p>\n" in report.make_page(report.Data([folder]))
+    os.unlink(f"{folder}/c3.run.json")
+    assert "gdkd is 37.50 above ce (one seed tells no spread).</p>" in report.make_page(report.Data([folder]))
+
+
 def test_series_are_told_apart(folder):
     write_three(folder)
     write_run(folder, "d", 4, epochs=5, name="gdkd:k=3", k=3, seed="1")  # has the name of b, but more epochs
@@ -135,13 +148,19 @@ def test_classes_and_agreement(folder):
 
 
 def test_terms_are_the_library_s(_):
-    for loss, arguments in (("kd", (2.0,)), ("dkd", (2.0, 1.5, 6.0)), ("gdkd", (2.0, 3, 1.5, 0.5, 6.0)), ("gdkd3", (2.0, 4, 1.5, 0.5, 6.0))):
-        facts = FACTS | {"loss": loss, "temperature": 2.0, "k": 4 if loss == "gdkd3" else 3, "w0": 1.5, "w1": 0.5, "w2": 6.0,
-                         "alpha": 1.5, "beta": 6.0, "ce-weight": 0.7, "kd-weight": 0.9}
+    weights = (1.5, 0.5, 6.0)
+    for loss, arguments, changes in (
+            ("kd", (2.0,), {}), ("lskd", (2.0,), {}), ("dkd", (2.0, 1.5, 6.0), {}), ("dkd-top1", (2.0, 1.5, 6.0), {}), ("adkd", (2.0, 1.5, 0.5), {"gamma": 0.5}),
+            ("gdkd", (2.0, 3, *weights), {}), ("gdkd-bottom", (2.0, 3, *weights), {}), ("gdkd3", (2.0, 4, *weights), {"k": 4}),
+            ("gdkd-autok", (2.0, 1.5, 5, *weights), {"k-ratio": 1.5, "k-max": 5}), ("gdkd-autow", (2.0, 3, 1, 0.5, 6.0), {"mass": "both"}),
+            ("gdkd-autow", (2.0, 3, 2, 0.5, 6.0), {"mass": "other"}), ("gdkd-autow", (2.0, 3, 3, 0.5, 6.0), {"mass": "top"})):
+        facts = FACTS | {"loss": loss, "temperature": 2.0, "k": 3, "w0": 1.5, "w1": 0.5, "w2": 6.0, "classes": 13,
+                         "alpha": 1.5, "beta": 6.0, "ce-weight": 0.7, "kd-weight": 0.9} | changes
         parts = report.weighted_parts(facts, S, T, TARGET)
-        config = gdkd.preset(loss, *arguments, ce_weight=0.7, kd_weight=0.9)
-        total = gdkd.loss(config, S, T, TARGET, want_grad=False).total
-        assert math.isclose(sum(parts.values()).mean(), total, rel_tol=1e-9), loss
+        assert report.weighted_parts(facts | {"kl": "reverse"}, S, T, TARGET) == report.weighted_parts(facts | {"k-file": "k"}, S, T, TARGET) == {}
+        config = gdkd.preset(loss.replace("-", "_"), *arguments, ce_weight=0.7, kd_weight=0.9)
+        total = gdkd.loss(config, S, T, TARGET, want_grad=False, **({"low_weight": np.ones(13)} if loss == "adkd" else {})).total
+        assert math.isclose(sum(parts.values()).mean(), total, rel_tol=1e-9), (loss, changes, sum(parts.values()).mean(), total)
         first, largest = (dict(s) for s in report.shares(parts))
         assert math.isclose(sum(first.values()), 100) and math.isclose(sum(largest.values()), 100)
         for part in parts:
@@ -214,6 +233,30 @@ def test_losses_and_names_not_known_here(folder):
     assert "<td>c\ufffdt<td>" in page and "\x07" not in page
 
 
+def test_names_are_bytes(folder):
+    write_run(folder, "a", 5)
+    for key, ending in (("log", ".csv"), ("logits", ".npy")):
+        os.rename(f"{folder}/a{ending}".encode(), f"{folder}/\xe9\\x41".encode() + b"\xff\x07" + ending.encode())
+        rewrite(f"{folder}/a.run.json", lambda text, ending=ending: text.replace(b'"a' + ending.encode(), b'"\\u00e9\\\\x41\\\\xff\\\\x07' + ending.encode()))
+    assert "<td>62.50<td>62.50<td>1<td>" in report.make_page(report.Data([folder]))
+
+
+def test_losses_are_told_apart_in_words(folder):
+    for i, (changes, words) in enumerate((
+            ({"loss": "gdkd", "kl": "reverse", "teacher-temperature": 2}, "T 4, teacher T 2, reverse KL, k 2, w 1 1 8, warm-up 20, ce 1, kd 1"),
+            ({"loss": "gdkd", "k": 9, "k-file": "k.txt", "kl": "forward"}, "T 4, k of a file, w 1 1 8, "),
+            ({"loss": "gdkd-autok", "k-ratio": 2, "k-max": 3}, "k by ratio 2 up to 3, w 1 1 8, "), ({"loss": "adkd", "gamma": 3}, "alpha 1, gamma 3, "),
+            ({"loss": "dist", "inter": 1, "intra": 2}, "T 4, inter 1, intra 2, "), ({"loss": "gdkd-autow", "mass": "top"}, "k 2, w 1 8, mass of top, "),
+            ({"loss": "ls-gdkd", "standardize": "groups"}, "standardised groups, k 2, "))):
+        write_run(folder, "a", 4, name=f"x{i}", **changes)
+        page = report.make_page(report.Data([folder]))
+        assert ("<small>" if words.startswith("T") else "<small>T 4, ") + words in page, words
+        for key in changes.keys() - {"loss", "kl", "k", "k-file", "teacher-temperature"}:
+            rewrite(f"{folder}/a.run.json", lambda text, key=key: text.replace(f'"{key}"'.encode(), b'"x"'))
+            refused(folder, f'"{key}"')
+            rewrite(f"{folder}/a.run.json", lambda text, key=key: text.replace(b'"x"', f'"{key}"'.encode()))
+
+
 def test_the_page_stands_alone(folder):
     write_three(folder)
     page = report.make_page(report.Data([folder]))
@@ -238,7 +281,7 @@ def test_damage_is_named(folder):
         rewrite(f"{folder}/a.run.json", lambda _, cut=cut: whole[:cut])
         refused(folder, "a.run.json is damaged", "train that run again")
     for key, value in (("loss", 3), ("seed", "-1"), ("model", 8), ("temperature", None), ("k", 2.5), ("k", 4), ("epochs", 0), ("epochs", 1e99),
-                       ("lr", float("nan")), ("log", ""), ("class-names", ["a"]), ("class-names", [1, 2, 3, 4]), ("labels", [0, 4]),
+                       ("lr", float("nan")), ("log", ""), ("log", "a\0"), ("class-names", ["a"]), ("class-names", [1, 2, 3, 4]), ("labels", [0, 4]),
                        ("labels", [-1]), ("labels", []), ("labels", 3), ("batch", True)):
         facts = copy.deepcopy(FACTS) | {"log": "a.csv", "logits": "a.npy"} | {key: value}
         rewrite(f"{folder}/a.run.json", lambda _, facts=facts: json.dumps(facts).encode())

@@ -33,39 +33,58 @@ class Fault(Exception):
 # --- One run ----------------------------------------------------------------------------------------------------------
 
 ENDING = ".run.json"
-LOSS_KEYS = ["temperature", "k", "w0", "w1", "w2", "alpha", "beta", "warmup", "ce-weight", "kd-weight"]
+OWN_KEYS = {"teacher-temperature": (int, float), "kl": str, "k-file": str, "k-ratio": (int, float), "k-max": int, "gamma": (int, float),
+            "inter": (int, float), "intra": (int, float), "mass": str, "standardize": str, "class-weights": str, "groups": str}
+NEEDED_KEYS = ["temperature", "k", "w0", "w1", "w2", "alpha", "beta", "warmup", "ce-weight", "kd-weight"]
+LOSS_KEYS = [*NEEDED_KEYS, *OWN_KEYS]
 KINDS = (dict.fromkeys("name loss seed model dataset schedule library kernels log logits".split(), str)
          | dict.fromkeys("train-images epochs batch classes k".split(), int)
-         | dict.fromkeys([*LOSS_KEYS[:1], *LOSS_KEYS[2:], "lr", "lr-min", "momentum", "weight-decay"], (int, float)))
-OPTIONAL = {"teacher-model", "teacher-logits", "teacher-test-logits"}
+         | dict.fromkeys([*NEEDED_KEYS[:1], *NEEDED_KEYS[2:], "lr", "lr-min", "momentum", "weight-decay"], (int, float)))
+OPTIONAL = dict.fromkeys(["teacher-model", "teacher-logits", "teacher-test-logits"], str) | OWN_KEYS
 FILES = {"log", "logits", "teacher-test-logits"}
 NO_SETTING = {"name", "loss", "seed", "classes", "labels", "class-names"} | FILES
 MAY_DIFFER = {"seed", "library", "kernels", "labels", "class-names"} | FILES  # between the runs of one series
 
 # The parts of a loss beside ce, each with its weight or the setting that is its weight; and the loss's own settings.
 SPLIT = {"high": "w0", "top": "w1", "other": "w2"}
-PARTS = {"ce": {}, "kd": {"kd": 1}, "dkd": {"high": "alpha", "other": "beta"}, "gdkd": SPLIT, "gdkd3": SPLIT}
+DKD = {"high": "alpha", "other": "beta"}
+PARTS = {"ce": {}, "kd": {"kd": 1}, "lskd": {"kd": 1}, "dkd": DKD, "dkd-top1": DKD, "adkd": {"high": "alpha", "other": "gamma"}}
+PARTS |= dict.fromkeys(["gdkd", "gdkd-bottom", "gdkd3", "gdkd-autok"], SPLIT) | {"gdkd-autow": SPLIT | {"high": 1}}
 ALL_PARTS = ["ce", "kd", "high", "top", "other"]
-GDKD = "k {k}, w {w0:g} {w1:g} {w2:g}, "
-OWN = {"dkd": "alpha {alpha:g}, beta {beta:g}, ", "gdkd": GDKD, "gdkd3": GDKD}
+ALPHA, WEIGHTS = "alpha {alpha:g}, ", "w {w0:g} {w1:g} {w2:g}, "
+OWN = dict.fromkeys(["gdkd", "gdkd-bottom", "gdkd3"], "k {k}, " + WEIGHTS) | dict.fromkeys(["dkd", "dkd-top1"], ALPHA + "beta {beta:g}, ")
+OWN |= {"gdkd-autok": "k by ratio {k-ratio:g} up to {k-max}, " + WEIGHTS, "gdkd-autow": "k {k}, w {w1:g} {w2:g}, mass of {mass}, ",
+        "ls-gdkd": "standardised {standardize}, k {k}, " + WEIGHTS, "adkd": ALPHA + "gamma {gamma:g}, ",
+        "dist": "inter {inter:g}, intra {intra:g}, "}
+TOP_K = {"gdkd", "gdkd3", "gdkd-autow", "ls-gdkd"}  # their k says where the teacher's largest classes end
 
 
 def wrong_fact(f):
     """The first key that is missing or has a value that cannot be, or None."""
     def fits(value, kind, low=0):
-        return isinstance(value, kind) and not isinstance(value, bool) and (value != "" if kind is str else low <= value < 2**31)
-    for key, kind in (KINDS | dict.fromkeys(OPTIONAL & f.keys(), str)).items():
+        return isinstance(value, kind) and not isinstance(value, bool) and (
+            value != "" and "\0" not in value if kind is str else low <= value < 2**31)
+    needed = re.findall(r"{([\w-]+)", OWN.get(f["loss"], "")) if isinstance(f.get("loss"), str) else []
+    for key, kind in (KINDS | {key: kind for key, kind in OPTIONAL.items() if key in f or key in needed}).items():
         if not fits(f.get(key), kind, low=int(kind is int)):
             return key
     if not re.fullmatch("[0-9]+", f["seed"]):
         return "seed"
-    if f["loss"] in ("gdkd", "gdkd3") and f["k"] >= f["classes"]:
+    if f["loss"] in TOP_K | {"gdkd-bottom"} and "k-file" not in f and f["k"] >= f["classes"]:
         return "k"
     names, labels = f.get("class-names", ["name"] * f["classes"]), f.get("labels")
     if not isinstance(names, list) or len(names) != f["classes"] or not all(isinstance(name, str) for name in names):
         return "class-names"
     fine = isinstance(labels, list) and labels and all(fits(n, int) and n < f["classes"] for n in labels)
     return None if fine else "labels"
+
+
+def file_name(text):
+    """The bytes of a name in JSON: those that are no UTF-8, or control characters, stand there as \\xHH."""
+    def byte(match):
+        value = int(match[1], 16)
+        return bytes([value]) if 0 < value < 32 or value > 126 else match[0]
+    return os.fsdecode(re.sub(rb"\\x([0-9a-f]{2})", byte, text.encode("utf-8", "surrogatepass")))
 
 
 def read_facts(path):
@@ -132,7 +151,7 @@ class Run:
                         f" {logged:.2f}): go on with that run's --resume, or train it again")
 
     def beside(self, key):
-        return os.path.join(os.path.dirname(self.path), self.facts[key])
+        return os.path.join(os.path.dirname(self.path), file_name(self.facts[key]))
 
     def settings(self):
         """In words, as the command line has them."""
@@ -165,7 +184,9 @@ class Series:
         alike = [run.settings() for run in runs if run.facts["name"] == f["name"]]
         base = f["name"] + "".join(f":{key}={own[key]}" for key in own if {o.get(key) for o in alike} != {own[key]})
         self.name = base + (f" ({names.count(base) + 1})" if base in names else "")
-        words = "" if f["loss"] == "ce" else "T {temperature:g}, " + OWN.get(f["loss"], "") + "warm-up {warmup:g}, "
+        given = (f.get("teacher-temperature") and "teacher T {teacher-temperature:g}, ", f.get("kl", "forward") != "forward" and "{kl} KL, ")
+        own_words = "".join(words for words in given if words) + OWN.get(f["loss"], "").replace("k {k}", "k of a file" if "k-file" in f else "k {k}")
+        words = "" if f["loss"] == "ce" else "T {temperature:g}, " + own_words + "warm-up {warmup:g}, "
         self.detail = (words + "ce {ce-weight:g}" + (", kd {kd-weight:g}" if words else "")).format_map(f) + "".join(
             f", {key} {own[key]}" for key in own if key not in LOSS_KEYS and {o.get(key, own[key]) for o in others} != {own[key]})
         return base
@@ -270,10 +291,11 @@ def agreement(student, teacher, labels):
             percent((s != labels) & right), (np.exp(p) * (p - q)).sum(1).mean()]
 
 
-def split_terms(student, teacher, temperature, begins, first=None):
+def split_terms(student, teacher, temperature, begins, first=None, sign=1):
     """KL(teacher || student) of each image, times T^2, split into groups of classes: the term between the groups, and a
-    column for each group's own. They begin at these places of the teacher's order, in which the classes `first` lead."""
-    key = -teacher
+    column for each group's own. They begin at these places of the teacher's order, from the
+    largest down (sign -1: from the smallest up), in which the classes `first` lead."""
+    key = -sign * teacher
     if first is not None:
         key[np.arange(len(key)), first] = -np.inf
     order = np.argsort(key, axis=1, kind="stable")
@@ -284,16 +306,48 @@ def split_terms(student, teacher, temperature, begins, first=None):
     return temperature**2 * (in_p * gap).sum(1), temperature**2 * (in_both / np.maximum(in_p, tiny) - gap)
 
 
+def standardised(logits):
+    return (logits - logits.mean(1, keepdims=True)) / (logits.std(1, ddof=1, keepdims=True) + 1e-7)
+
+
+def low_scale(facts, teacher):
+    """What GDKD's terms inside the groups are multiplied with: the teacher's mass of their group, for some losses."""
+    if facts["loss"] != "gdkd-autow":
+        return 1, 1
+    top_mass = np.exp(-np.sort(-log_softmax(teacher, facts["temperature"]), 1))[:, :facts["k"]].sum(1)
+    return top_mass if facts["mass"] != "other" else 1, 1 - top_mass if facts["mass"] != "top" else 1
+
+
+def by_found_k(facts, student, teacher, labels):
+    """As weighted_parts, of a loss with a k for each image."""
+    found = np.minimum(k_by_ratio(np.exp(-np.sort(-log_softmax(teacher, facts["temperature"]), 1)), facts["k-ratio"]), facts["k-max"])
+    parts = {}
+    for k in np.unique(found):
+        rows = found == k
+        own = weighted_parts(facts | {"loss": "gdkd", "k": min(k, facts["classes"] - 1)}, student[rows], teacher[rows], labels[rows])
+        for part, values in own.items():
+            parts.setdefault(part, np.zeros(len(labels)))[rows] = values
+    return parts
+
+
 def weighted_parts(facts, student, teacher, labels):
-    """Each part of a loss for each image, weights included, after the warm-up; nothing for a loss not known here."""
+    """Each part of a loss for each image, weights included, after the warm-up; nothing for a loss that is not known here, or
+    that the facts do not tell whole."""
     loss, at, k = facts["loss"], facts["temperature"], facts["k"]
-    weights = {"ce": facts["ce-weight"]} | {part: facts["kd-weight"] * facts.get(w, w) for part, w in PARTS.get(loss, {}).items()}
-    begins = {"kd": [0], "dkd": [0, 1], "gdkd": [0, k], "gdkd3": sorted({0, 1, k})}.get(loss)
-    if not begins:
+    if {"k-file", "class-weights", "groups"} & facts.keys() or facts.get("teacher-temperature") or facts.get("kl", "forward") != "forward":
         return {}
-    high, low = split_terms(student, teacher, at, begins, labels if loss == "dkd" else None)
+    if loss == "gdkd-autok":
+        return by_found_k(facts, student, teacher, labels)
+    weights = {"ce": facts["ce-weight"]} | {part: facts["kd-weight"] * facts.get(w, w) for part, w in PARTS.get(loss, {}).items()}
+    begins = {"kd": [0], "gdkd": [0, k], "gdkd3": sorted({0, 1, k})}
+    begins |= dict.fromkeys(["dkd", "dkd-top1", "adkd"], [0, 1]) | {"lskd": [0], "gdkd-autow": [0, k], "gdkd-bottom": [0, k]}
+    if loss not in begins:
+        return {}
+    shown = (standardised(student), standardised(teacher)) if loss == "lskd" else (student, teacher)
+    high, low = split_terms(*shown, at, begins[loss], labels if loss in ("dkd", "adkd") else None, -1 if loss == "gdkd-bottom" else 1)
+    top_scale, other_scale = low_scale(facts, teacher)
     terms = {"ce": -log_softmax(student)[np.arange(len(labels)), labels], "kd": low[:, 0], "high": high,
-             "top": low[:, max(0, low.shape[1] - 2)], "other": low[:, -1]}
+             "top": top_scale * low[:, max(0, low.shape[1] - 2)], "other": other_scale * low[:, -1]}
     return {part: weight * terms[part] for part, weight in weights.items() if weight}
 
 
@@ -541,7 +595,7 @@ def plot_by_k(data, series, run, teacher):
         plot.line(ks, np.where(has_term[style] & (np.array(terms[style]) > 0), terms[style], np.nan), style, name)
     plot.scale("y", log=True)
     plot.scale("x", log=data.classes > FEW_CLASSES, limits=(1, ks[-1]), whole=True)
-    plot.mark_ks([series.facts["k"]] if series.facts["loss"] == "gdkd" else [])
+    plot.mark_ks([series.facts["k"]] if series.facts["loss"] == "gdkd" and "k-file" not in series.facts else [])
     return plot
 
 
@@ -613,6 +667,27 @@ def make_title(data):
     return f"{what} on {f['dataset']}"
 
 
+def sentence(data):
+    """What was seen: as gdkd-distill says it (report/summary.c), of the finished runs."""
+    def lead(first, other):
+        """In words, and whether it is more than the spread, or nobody can judge."""
+        ahead, spread = first[1] - other[1], max(first[2], other[2])
+        if math.isinf(spread):
+            return f"{first[0]} is {ahead:.2f} above {other[0]} (one seed tells no spread)", True
+        if ahead > spread:
+            return f"{first[0]} is {ahead:.2f} above {other[0]} (spread {spread:.2f})", True
+        return f"{first[0]} and {other[0]} are {ahead:.2f} apart, within their spread of {spread:.2f}", False
+    found = [(series.name, series.summary()["last"]) for series in data.series]
+    found = [(name, np.mean(last), np.std(last, ddof=1) if len(last) > 1 else np.inf) for name, last in found if last]
+    found.sort(key=lambda place: (-place[1], place[0]))
+    words, first = [], found[:1]
+    for place in found[1:]:
+        text, clear = lead(first[0], place)
+        words.append(text)
+        first = [place] if clear else first
+    return "Seen on the test images, in points of top-1: " + "; ".join(words) + "." if words else ""
+
+
 def make_page(data):
     every_run, settings = [], {}
     for series in data.series:
@@ -622,7 +697,7 @@ def make_page(data):
                               top1.argmax() + 1, number(run.log["test_top5"][-1])])
             for key, value in run.settings().items():
                 settings.setdefault(key, {})[value] = True
-    ks = sorted({run.facts["k"] for run in data.runs if run.facts["loss"] in ("gdkd", "gdkd3")})
+    ks = sorted({run.facts["k"] for run in data.runs if run.facts["loss"] in TOP_K and "k-file" not in run.facts})
     accuracies = [curve_plot(data, "test_top1", "Test top-1", "top-1, %", " %", data.only),
                   curve_plot(data, "test_top5", "Test top-5", "top-5, %", " %"),
                   curve_plot(data, "train_top1", "Training top-1", "top-1, %", " %")]
@@ -630,7 +705,7 @@ def make_page(data):
                                    trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     templates.filters |= {"f": number, "spread": with_spread}
     return templates.get_template("page.html").render(
-        data=data, title=make_title(data), only=data.only, names=[series.name for series in data.series],
+        data=data, title=make_title(data), sentence=sentence(data), only=data.only, names=[series.name for series in data.series],
         on_white=ON_WHITE, on_black=ON_BLACK, missing=sum(run.logits is None for run in data.runs), accuracies=accuracies,
         terms=term_plots(data), classes=classes(data), students=students(data), parts=ALL_PARTS, ks=ks, every_run=every_run,
         views=[view(data, teacher, at, ks) for teacher in data.teachers for at in data.temperatures(teacher)[:4] or [1]],

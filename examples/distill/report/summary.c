@@ -91,8 +91,9 @@ typedef struct {
 } place;
 
 static int best_first(const void *a, const void *b) {
-    const double x = ((const place *)a)->s.last, y = ((const place *)b)->s.last;
-    return (x < y) - (x > y);
+    const place *x = a, *y = b;
+    const int order = (x->s.last < y->s.last) - (x->s.last > y->s.last);
+    return order ? order : strcmp(x->name, y->name);
 }
 
 // Whether a leads b by more than their spread, or by what nobody can judge.
