@@ -9,7 +9,7 @@ SUPPORT_OBJ   := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/support/*.c))
 LIB_TESTS     := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/test_*.c))
 TRAINER_TESTS := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/distill/test_*.c))
 LONG_TESTS    := $(patsubst tests/%.c,$(O)/tests/%,$(wildcard tests/long/test_*.c))
-TRAINER_LONG  := $(filter %_damage %_resume,$(TRAINER_TESTS))
+TRAINER_LONG  := $(filter %_damage %_resume %_out_of_memory,$(TRAINER_TESTS))
 REPLAY        := $(O)/bin/gdkd-replay
 CASES         := tests/data/reference_cases.txt
 
@@ -56,10 +56,13 @@ all: $(REPLAY)
 # Kept for the next run: make would delete them as intermediate files.
 .SECONDARY: $(patsubst $(O)/tests/%,$(O)/obj/tests/%.o,$(LIB_TESTS) $(TRAINER_TESTS) $(LONG_TESTS))
 
-check: $(LIB_TESTS) $(TRAINER_TESTS) $(REPLAY) $(UNLOAD) $(O)/bin/gdkd-distill ## Build and run the tests
+# Python cannot load a library that is built with sanitizers, and the page has no code that they would look at.
+PAGE_TEST := $(if $(SANITIZE),,'tests/distill/test_page.py $(O)/lib/libgdkd.so')
+
+check: check-rooms $(LIB_TESTS) $(TRAINER_TESTS) $(REPLAY) $(UNLOAD) $(O)/bin/gdkd-distill $(O)/bin/train $(O)/lib/libgdkd.so ## Build and run the tests
 	@mk/run-tests.sh 'tests/replay/run.sh $(REPLAY) $(CASES)' 'tests/distill/cli.sh $(O)/bin/gdkd-distill' \
 	                 'tests/distill/bad_input.sh $(O)/bin/gdkd-distill' 'tests/distill/kill.sh $(O)/bin/gdkd-distill' \
-	                 '$(UNLOAD) $(O)/lib/libgdkd.so' $(TRAINER_TESTS) $(LIB_TESTS)
+	                 'tests/train.sh $(O)/bin/train' '$(UNLOAD) $(O)/lib/libgdkd.so' $(PAGE_TEST) $(TRAINER_TESTS) $(LIB_TESTS)
 
 check-long: $(LIB_TESTS) $(TRAINER_LONG) $(LONG_TESTS) $(O)/bin/gdkd-distill ## Random tests ten times as long, exp of every float
 	@GDKD_TEST_LONG=1 mk/run-tests.sh 'tests/distill/kill.sh $(O)/bin/gdkd-distill 50' $(TRAINER_LONG) $(LIB_TESTS) $(LONG_TESTS)

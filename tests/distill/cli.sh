@@ -13,7 +13,7 @@ expect 2 '--batch must be from 1 to 4096, not 0' train --batch 0
 expect 2 "unknown model; did you mean resnet20?" train --data "$data" --model resnet21 --out "$folder/w"
 expect 2 'is no loss' compare --data "$data" --model resnet8 --teacher-model resnet8 --losses ce,qd
 expect 2 'kd:k=3: k has no effect on kd' compare --data "$data" --model resnet8 --teacher-model resnet8 --losses kd:k=3
-expect 2 'unknown data set' train --data mnist --model resnet8 --out "$folder/w"
+expect 2 'unknown data set' train --data imagenet --model resnet8 --out "$folder/w"
 for command in '' train distill compare eval data speed report; do
     # shellcheck disable=SC2086 # no word for no command
     check "help of '$command'" "$program" $command --help
@@ -67,7 +67,7 @@ check 'still the same weights' cmp "$folder/a.safetensors" "$folder/b.safetensor
 check 'another seed' distill --seed 2 --out "$folder/b.safetensors"
 if cmp -s "$folder/a.safetensors" "$folder/b.safetensors"; then fail 'another seed gives the same weights'; else pass; fi
 "$program" distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 \
-    --loss dkd --epochs 1 --out "$folder/b.safetensors" > "$folder/out" 2> "$folder/err"
+    --loss dkd --warmup 20 --epochs 1 --out "$folder/b.safetensors" > "$folder/out" 2> "$folder/err"
 check 'a warm-up longer than the run is told' grep -q 'the distillation reaches 5 % of its weight' "$folder/err"
 "$program" distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 \
     --loss gdkd --k 10 --warmup 1 --epochs 1 --out "$folder/b.safetensors" > "$folder/out" 2> "$folder/err"
@@ -108,6 +108,33 @@ check 'the teacher is reused' grep -q 'is reused' "$folder/err"
 compare --limit 300 > "$folder/table" 2> "$folder/err"
 check 'another teacher is not' grep -q 'training afresh' "$folder/err"
 
+# Every loss that the help lists, and more than one of a kind.
+losses=$("$program" compare --help | sed -n '/^Losses:/,$ s/^  \([a-z][a-z0-9-]*\) .*/\1/p' | tr '\n' ',')
+check 'fourteen losses' test "$(echo "$losses" | tr -cd , | wc -c)" = 14
+for class in 1 2 3 4 5 6 7 8 9 1; do echo $class; done > "$folder/k"
+for group in 0 0 1 0 0 1 0 0 0 0; do echo $group; done > "$folder/g"
+all="${losses}gdkd:k-file=$folder/k,gdkd:kl=symmetric,gdkd-autow:mass=top,ls-gdkd:standardize=groups,kd:teacher-temperature=2"
+"$program" compare --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 --losses "$all" \
+    --groups "$folder/g" --seeds 1 --epochs 1 --limit 128 --out-dir "$folder/all" > "$folder/table" 2> "$folder/err"
+check 'a row for each of them' test "$(grep -cE '^[a-z].* +1 +[0-9.]+ +[0-9.]+ ' "$folder/table")" = 19
+check 'two steps of each' test "$(awk -F, 'FNR == 2 && $3 > 0 {n++} END {print n}' "$folder"/all/*.csv)" = 19
+check 'no word of a warm-up that is too long' test -z "$(grep warm-up "$folder/err")"
+head -n 9 "$folder/k" > "$folder/nine"
+expect 1 'holds 9 numbers, but there are 10 classes' distill --data "$data" --teacher "$folder/t.safetensors" \
+    --teacher-model resnet8 --model resnet8 --loss gdkd --k-file "$folder/nine" --quiet --out "$folder/nine.safetensors"
+expect 2 'skd wants --groups FILE' distill --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 \
+    --model resnet8 --loss skd --quiet --out "$folder/skd.safetensors"
+
+# Students of few images, a teacher of all: what --student-limit says is what --limit gives a student of a teacher from a file.
+"$program" compare --data "$data" --teacher-model resnet8 --model resnet8 --losses ce,kd --seeds 1 --epochs 1 --quiet \
+    --student-limit 100 --out-dir "$folder/few" > "$folder/table"
+check 'students of 100 images' grep -q '"train-images":.100,' "$folder/few/kd-seed1.run.json"
+check 'tested on all' test "$(wc -c < "$folder/few/kd-seed1.logits.npy")" = $((128 + images * 10 * 4))
+check 'a teacher of all' test "$(sed -n 's/^top1 //p' "$folder/result")" = "$(sed -n 's/^teacher .*top-1 \([0-9.]*\) .*/\1/p' "$folder/table")"
+check 'one sentence on top' test "$(head -1 "$folder/table" | grep -cE '^Seen on the test images, .* above .*\.$')" = 1
+check 'the same in summary.txt' test "$(grep -v '^report' "$folder/table" | sed '$d')" = "$(cat "$folder/few/summary.txt")"
+check 'and on the page' grep -qF "$(head -n 1 "$folder/few/summary.txt")" "$folder/few/report.html"
+
 # With --resume, options of another run are refused before anything of the first one is changed; a report that cannot be
 # written costs no student.
 mkdir "$folder/config"
@@ -144,7 +171,7 @@ check 'options of report from a file' "$program" report --config "$folder/report
 check 'where it says' test -s "$folder/configured.html"
 expect 2 'report wants folders of runs' report
 expect 1 'no *.run.json there' report "$folder/data"
-expect 1 'is not there' report "$folder/no"
+expect 1 'cannot be read: No such file' report "$folder/no"
 expect 1 'cannot be written' report "$folder/moved" --out "$folder/no/report.html"
 check 'fewer test images' "$program" train --data "$data" --limit 100 --model resnet8 --epochs 1 --quiet --out "$folder/runs/c.safetensors"
 expect 1 'they do not fit into one report' report "$folder/runs"
@@ -152,6 +179,25 @@ rm "$folder/moved/report.html"
 head -c 200 "$folder/compare/ce-seed2.csv" > "$folder/moved/ce-seed2.csv"
 expect 1 'ce-seed2.csv is cut off in line 2' report "$folder/moved"
 check 'no page of half the runs' test ! -e "$folder/moved/report.html"
+
+# Without Python's packages, or without the program, the runs are as good; how to make the page is said.
+mkdir "$folder/no-packages" "$folder/alone"
+echo 'raise ImportError("No module named matplotlib")' > "$folder/no-packages/matplotlib.py"
+pageless() {
+    "$1" compare --data "$data" --teacher "$folder/t.safetensors" --teacher-model resnet8 --model resnet8 --losses ce --seeds 1 \
+        --epochs 1 --quiet --out-dir "$folder/pageless" > "$folder/result"
+}
+export PYTHONPATH="$folder/no-packages"
+check 'a comparison without a page' pageless "$program"
+check 'why there is none' grep -q 'no report: No module named matplotlib: .* are needed' "$folder/result"
+check 'how to make it' grep -qF "gdkd-distill report $folder/pageless" "$folder/result"
+check 'all that a run leaves' test -s "$folder/pageless/ce-seed1.run.json"
+expect 1 'No module named matplotlib' report "$folder/pageless"
+unset PYTHONPATH
+cp "$program" "$folder/alone"
+check 'a comparison without the program' pageless "$folder/alone/gdkd-distill"
+check 'what it needs' grep -q 'no report: gdkd-report does not run here: .*python3-matplotlib' "$folder/result"
+check 'the page, later' "$program" report "$folder/pageless"
 
 # --- Speed ---------------------------------------------------------------------------------------
 
@@ -280,7 +326,7 @@ expect 2 '--config '"$folder"'/keep.config.json would be overwritten' \
 expect 2 'is another file of this run too; give another --log' \
     train --data "$data" --model resnet8 --out "$folder/w.safetensors" --log "$folder/w.checkpoint"
 for ending in logits.npy safetensors checkpoint config.json; do
-    expect 2 'belongs to a run and would be overwritten' report "$folder/runs/a.run.json" --out "$folder/runs/a.$ending"
+    expect 2 'is no page and would be overwritten' report "$folder/runs/a.run.json" --out "$folder/runs/a.$ending"
 done
 set -- --model resnet8 --epochs 1 --quiet
 cp "$folder/cifar/train.bin" "$folder/keep.bin"

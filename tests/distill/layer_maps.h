@@ -6,8 +6,8 @@
 #ifndef TEST_LAYER_MAPS_H
 #define TEST_LAYER_MAPS_H
 
-#include "map.h"
-#include "rng.h"
+#include "base/rng.h"
+#include "net/map.h"
 
 #include <check.h>
 #include <math.h>

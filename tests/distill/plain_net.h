@@ -4,7 +4,7 @@
 #ifndef TEST_PLAIN_NET_H
 #define TEST_PLAIN_NET_H
 
-#include "model.h"
+#include "net/model.h"
 
 #include <math.h>
 #include <stdbool.h>

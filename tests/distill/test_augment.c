@@ -1,6 +1,6 @@
 // Crop and flip against a plain computation over a padded image, and the loader's promises.
-#include "augment.h"
-#include "loader.h"
+#include "data/augment.h"
+#include "data/loader.h"
 #include "test_suite.h"
 
 #include <check.h>

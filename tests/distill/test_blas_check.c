@@ -1,7 +1,7 @@
 // The start-up check of the BLAS: a right one passes, a wrong one is refused. The wrong one is made
 // here: this program's own cblas_sgemm stands before the library's, calls it, and spoils an
 // element.
-#include "blas_check.h"
+#include "net/blas_check.h"
 #include "test_suite.h"
 
 #include <cblas.h>

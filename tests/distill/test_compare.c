@@ -1,14 +1,14 @@
 // A comparison gives the same bytes whatever its teacher memory has room for, in one piece and in
 // several. BLAS's product, of which every forward pass has one, and the clock are replaced by
 // functions that count.
-#include "commands.h"
-#include "safe_file.h"
+#include "app/commands.h"
+#include "base/safe_file.h"
+#include "base/threads.h"
 #include "test_files.h"
 #include "test_idx.h"
 #include "test_interpose.h"
 #include "test_process.h"
 #include "test_suite.h"
-#include "threads.h"
 
 #include <cblas.h>
 #include <time.h>

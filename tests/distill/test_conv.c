@@ -1,7 +1,7 @@
 // The convolution: the plain one against its definition and against central differences, the fast
 // one against the plain one, for every instruction set that this CPU has.
-#include "conv.h"
 #include "layer_maps.h"
+#include "net/conv.h"
 #include "test_suite.h"
 
 static const int conv_cases[][5] = {

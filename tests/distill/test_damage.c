@@ -2,16 +2,18 @@
 // flipped at random; test_images has PNG and JPEG, test_page and test_report what a run leaves. Whatever comes: no
 // crash (the sanitizers watch), and a refusal is one line that names the file. Where the format has a checksum, or no room
 // for other meanings, every damage is refused.
-#include "checkpoint.h"
-#include "dataset.h"
-#include "npy.h"
-#include "rng.h"
-#include "safe_file.h"
-#include "safetensors.h"
+#include "base/npy.h"
+#include "base/rng.h"
+#include "base/safe_file.h"
+#include "base/safetensors.h"
+#include "data/dataset.h"
+#include "net/weights.h"
 #include "test_files.h"
 #include "test_idx.h"
 #include "test_suite.h"
-#include "weights.h"
+#include "train/checkpoint.h"
+
+#include "data/image_file.h"
 
 #include <sys/stat.h>
 #include <zlib.h>
@@ -232,6 +234,35 @@ START_TEST(a_folder_in_its_place) {
 }
 END_TEST
 
+// Another kind of file may be larger than the memory. This one has no bytes on the disk.
+static bool is_weights(const char *path) {
+    safetensors s;
+    return safetensors_read(&s, path, &e);
+}
+
+static bool is_numbers(const char *path) {
+    npy_matrix m;
+    return npy_read(&m, path, &e);
+}
+
+static bool is_image(const char *path) {
+    decoded_image image = {0};
+    return image_file_read(&image, path, &e);
+}
+
+START_TEST(only_the_beginning_of_another_file_is_read) {
+    static bool (*const readers[])(const char *path) = {is_weights, is_numbers, is_image};
+    static const char *const words[] = {"is not a safetensors file", "NumPy's magic",
+                                        "is no PNG, JPEG, WebP or BMP file"};
+    test_write("huge", "PK\3\4 some archive", 17);
+    ck_assert_int_eq(truncate(test_path("huge"), (off_t)1 << 42), 0);
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++) {
+        ck_assert(!readers[i](test_path("huge")));
+        ASSERT_SAYS(e, words[i]);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("damage");
     TCase *all = tcase_create("all");
@@ -240,6 +271,7 @@ int main(void) {
     tcase_add_loop_test(all, cut_anywhere, 0, FORMATS);
     tcase_add_loop_test(all, flipped_bits, 0, FORMATS);
     tcase_add_loop_test(all, a_folder_in_its_place, 0, FORMATS);
+    tcase_add_test(all, only_the_beginning_of_another_file_is_read);
     suite_add_tcase(suite, all);
     return test_run(suite);
 }

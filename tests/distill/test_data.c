@@ -1,8 +1,11 @@
 // Reading data sets: small files made here, whole and damaged.
-#include "dataset.h"
+#include "data/class_names.h"
+#include "data/dataset.h"
 #include "test_files.h"
 #include "test_idx.h"
 #include "test_suite.h"
+
+#include <math.h>
 
 #include <zlib.h>
 
@@ -174,9 +177,73 @@ START_TEST(missing_files_say_where_to_get_them) {
 }
 END_TEST
 
+// Files of one name for each part; labels from `first` on, one per image and class in turn.
+static void write_part(const char *prefix, int first, int classes, int count, int seed) {
+    uint8_t images[IDX_IMAGES_HEADER + 64 * 16], labels[IDX_LABELS_HEADER + 64];
+    char name[64];
+    idx_images_header(images, (uint8_t)count, 4);
+    idx_labels_header(labels, (uint8_t)count);
+    for (int i = 0; i < count * 16; i++) images[IDX_IMAGES_HEADER + i] = (uint8_t)(seed + i * i);
+    for (int i = 0; i < count; i++) labels[IDX_LABELS_HEADER + i] = (uint8_t)(first + i % classes);
+    snprintf(name, sizeof name, "%s-images-idx3-ubyte", prefix);
+    test_write(name, images, IDX_IMAGES_HEADER + (size_t)count * 16);
+    snprintf(name, sizeof name, "%s-labels-idx1-ubyte", prefix);
+    test_write(name, labels, IDX_LABELS_HEADER + (size_t)count);
+}
+
+// first, classes: of the labels in the files. word: the name of the last class. mean: 0 where it is found in the images.
+static const struct {
+    const char *name, *train, *test;
+    int first, classes;
+    const char *word;
+    float mean, deviation;
+} idx_sets[] = {
+    {"mnist", "train", "t10k", 0, 10, "9", 0.1307F, 0.3081F},
+    {"kmnist", "train", "t10k", 0, 10, "wo", 0, 0},
+    {"emnist-byclass", "emnist-byclass-train", "emnist-byclass-test", 0, 62, "z", 0, 0},
+    {"emnist-bymerge", "emnist-bymerge-train", "emnist-bymerge-test", 0, 47, "t", 0, 0},
+    {"emnist-balanced", "emnist-balanced-train", "emnist-balanced-test", 0, 47, "t", 0, 0},
+    {"emnist-letters", "emnist-letters-train", "emnist-letters-test", 1, 26, "Z", 0, 0},
+    {"emnist-digits", "emnist-digits-train", "emnist-digits-test", 0, 10, "9", 0, 0},
+    {"emnist-mnist", "emnist-mnist-train", "emnist-mnist-test", 0, 10, "9", 0, 0},
+};
+
+START_TEST(relatives_of_mnist_are_read) {
+    const int first = idx_sets[_i].first, classes = idx_sets[_i].classes;
+    char specification[128];
+    double sum = 0, squares = 0;
+    dataset d;
+    write_part(idx_sets[_i].train, first, classes, classes, 3);
+    write_part(idx_sets[_i].test, first, classes, 5, 90);
+    snprintf(specification, sizeof specification, "%s:%s", idx_sets[_i].name, test_folder);
+    ck_assert_msg(dataset_open(&d, specification, DATASET_TEST, 0, 0, &e), "%s", e.text);
+    ck_assert_str_eq(d.name, idx_sets[_i].name);
+    ck_assert_int_eq(d.classes, classes);
+    ck_assert_str_eq(d.class_names[classes - 1], idx_sets[_i].word);
+    ck_assert_uint_eq(d.train.count, 0); // not asked for
+    ck_assert_uint_eq(d.test.count, 5);
+    for (int i = 0; i < 5; i++) ck_assert_int_eq(d.test.labels[i], i);
+    const int pixels = 16 * classes;
+    for (int i = 0; i < pixels; i++) {
+        const double value = (uint8_t)(3 + i * i) / 255.0;
+        sum += value / pixels;
+        squares += value * value / pixels;
+    }
+    const bool known = idx_sets[_i].mean > 0;
+    ck_assert_double_eq_tol((double)d.mean[0], known ? (double)idx_sets[_i].mean : sum, 1e-6);
+    ck_assert_double_eq_tol((double)d.deviation[0],
+                            known ? (double)idx_sets[_i].deviation : sqrt(squares - sum * sum),
+                            1e-6);
+    dataset_close(&d);
+    write_part(idx_sets[_i].test, first + 1, classes, classes, 90);
+    ck_assert(!dataset_open(&d, specification, DATASET_TEST, 0, 0, &e));
+    ASSERT_SAYS(e, "is out of range");
+}
+END_TEST
+
 START_TEST(unknown_data_set_is_a_usage_error) {
     dataset d;
-    ck_assert(!dataset_open(&d, "mnist", DATASET_TEST, 0, 0, &e));
+    ck_assert(!dataset_open(&d, "imagenet", DATASET_TEST, 0, 0, &e));
     ck_assert_int_eq(e.status, EXIT_USAGE);
     ASSERT_SAYS(e, "fashion-mnist[:DIR]");
     ck_assert(!dataset_open(&d, "cifar10", DATASET_TEST, 0, 0, &e));
@@ -282,6 +349,22 @@ START_TEST(cifar_label_out_of_range_is_refused) {
 }
 END_TEST
 
+// --- Names of classes ----------------------------------------------------------------------------
+
+START_TEST(class_names_are_read) {
+    test_write("names", "apple\r\naquarium fish\n\n", 22);
+    char **names;
+    error_line failure = {0};
+    ck_assert(class_names_read(&names, test_folder, "names", 2, &failure));
+    ck_assert_str_eq(names[0], "apple");
+    ck_assert_str_eq(names[1], "aquarium fish");
+    free(names);
+    ck_assert(class_names_read(&names, test_folder, "names", 3, &failure) && !names);
+    ck_assert(class_names_read(&names, test_folder, "names", 1, &failure) && !names);
+    ck_assert(class_names_read(&names, test_folder, "nothing", 2, &failure) && !names);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("data");
     TCase *idx = tcase_create("idx"), *cifar = tcase_create("cifar");
@@ -301,7 +384,9 @@ int main(void) {
     tcase_add_test(idx, label_count_must_match);
     tcase_add_test(idx, label_out_of_range_is_refused);
     tcase_add_test(idx, missing_files_say_where_to_get_them);
+    tcase_add_loop_test(idx, relatives_of_mnist_are_read, 0, sizeof idx_sets / sizeof *idx_sets);
     tcase_add_test(idx, unknown_data_set_is_a_usage_error);
+    tcase_add_test(cifar, class_names_are_read);
     tcase_add_test(cifar, cifar100_is_read);
     tcase_add_test(cifar, cifar10_joins_its_training_files);
     tcase_add_test(cifar, each_part_has_its_own_files);

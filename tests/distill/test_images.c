@@ -1,15 +1,17 @@
-// Folders of PNG and JPEG files: decoding, resizing, order, and what must be refused.
-#include "dataset.h"
-#include "image_file.h"
-#include "resize.h"
-#include "rng.h"
+// Folders of image files: decoding, resizing, order, and what must be refused.
+#include "base/rng.h"
+#include "data/dataset.h"
+#include "data/image_file.h"
+#include "data/resize.h"
 #include "test_files.h"
 #include "test_suite.h"
 
+#include <fcntl.h>
+#include <jpeglib.h>
 #include <math.h>
 #include <png.h>
 #include <sys/stat.h>
-#include <turbojpeg.h>
+#include <webp/encode.h>
 #include <zlib.h>
 
 static error_line e;
@@ -67,23 +69,100 @@ END_TEST
 
 // --- Files ---------------------------------------------------------------------------------------
 
-enum { W = 20, H = 12 };
+enum { W = 20, H = 12, WHOLE = 8192 };
 
 static void write_png(const char *name, png_uint_32 format, const void *pixels) {
     png_image png = {.version = PNG_IMAGE_VERSION, .width = W, .height = H, .format = format};
     ck_assert_int_ne(png_image_write_to_file(&png, test_path(name), 0, pixels, 0, NULL), 0);
 }
 
-static void write_jpeg(const char *name, int format, int sampling, const unsigned char *pixels) {
+// `sampling`: of the first component, against the others.
+static void write_jpeg(const char *name, J_COLOR_SPACE space, int components, int sampling,
+                       uint8_t *pixels) {
+    struct jpeg_error_mgr errors;
+    struct jpeg_compress_struct jpeg = {.err = jpeg_std_error(&errors)};
     unsigned char *bytes = NULL;
     unsigned long size = 0;
-    tjhandle jpeg = tjInitCompress();
-    ck_assert_int_eq(
-        tjCompress2(jpeg, pixels, W, 0, H, format, &bytes, &size, sampling, 95, TJFLAG_ACCURATEDCT),
-        0);
+    jpeg_create_compress(&jpeg);
+    jpeg_mem_dest(&jpeg, &bytes, &size);
+    jpeg.image_width = W;
+    jpeg.image_height = H;
+    jpeg.input_components = components;
+    jpeg.in_color_space = space;
+    jpeg_set_defaults(&jpeg);
+    jpeg_set_quality(&jpeg, 95, TRUE);
+    jpeg.comp_info[0].h_samp_factor = jpeg.comp_info[0].v_samp_factor = sampling;
+    jpeg_start_compress(&jpeg, TRUE);
+    for (int y = 0; y < H; y++) {
+        JSAMPROW row = pixels + (ptrdiff_t)y * W * components;
+        jpeg_write_scanlines(&jpeg, &row, 1);
+    }
+    jpeg_finish_compress(&jpeg);
+    jpeg_destroy_compress(&jpeg);
     test_write(name, bytes, size);
-    tjFree(bytes);
-    tjDestroy(jpeg);
+    free(bytes);
+}
+
+static void write_webp(const char *name, const uint8_t *rgb) {
+    uint8_t *bytes;
+    const size_t size = WebPEncodeLosslessRGB(rgb, W, H, RGB * W, &bytes);
+    ck_assert_uint_gt(size, 0);
+    test_write(name, bytes, size);
+    WebPFree(bytes);
+}
+
+static void put_number(uint8_t *at, uint32_t value, int bytes) {
+    for (int i = 0; i < bytes; i++) at[i] = (uint8_t)(value >> 8 * i);
+}
+
+// Turns a picture into one that this many bits per pixel can tell: of a palette, entry i is (i, 2 i, 255 - i).
+static void bmp_colours(int bits, uint8_t *rgb) {
+    for (int i = 0; i < W * H; i++) {
+        uint8_t *p = rgb + RGB * i;
+        const int index = bits <= 8 ? p[0] & ((1 << bits) - 1) : 0;
+        if (bits <= 8) {
+            p[0] = (uint8_t)index;
+            p[1] = (uint8_t)(2 * index);
+            p[2] = (uint8_t)(255 - index);
+        }
+        for (int c = 0; bits == 16 && c < RGB; c++) p[c] = (uint8_t)((p[c] >> 3) * 255 / 31);
+    }
+}
+
+static void put_pixel(uint8_t *row, int x, int bits, const uint8_t *p) {
+    if (bits <= 8)
+        row[x * bits / 8] |= (uint8_t)(p[0] << (8 - bits - x * bits % 8));
+    else if (bits == 16)
+        put_number(row + 2 * x,
+                   (uint32_t)((p[0] * 31 + 254) / 255 << 10 | (p[1] * 31 + 254) / 255 << 5 |
+                              (p[2] * 31 + 254) / 255),
+                   2);
+    else
+        put_number(row + bits / 8 * x, (uint32_t)(p[0] << 16 | p[1] << 8 | p[2]), 3);
+}
+
+// From the bottom; with negative bits, from the top.
+static void write_bmp(const char *name, int signed_bits, const uint8_t *rgb) {
+    enum { HEADERS = 54 };
+    static uint8_t bytes[WHOLE];
+    const int bits = abs(signed_bits), colours = bits <= 8 ? 1 << bits : 0;
+    const int stride = (W * bits + 31) / 32 * 4, begin = HEADERS + 4 * colours;
+    memset(bytes, 0, sizeof bytes);
+    memcpy(bytes, "BM", 2);
+    put_number(bytes + 10, (uint32_t)begin, 4);
+    put_number(bytes + 14, 40, 4);
+    put_number(bytes + 18, W, 4);
+    put_number(bytes + 22, (uint32_t)(signed_bits < 0 ? -H : H), 4);
+    put_number(bytes + 26, 1, 2);
+    put_number(bytes + 28, (uint32_t)bits, 2);
+    for (int i = 0; i < colours; i++)
+        put_number(bytes + HEADERS + 4 * i, (uint32_t)(i << 16 | (2 * i & 255) << 8 | (255 - i)),
+                   4);
+    for (int y = 0; y < H; y++)
+        for (int x = 0; x < W; x++)
+            put_pixel(bytes + begin + (signed_bits < 0 ? y : H - 1 - y) * stride, x, bits,
+                      rgb + RGB * (y * W + x));
+    test_write(name, bytes, (size_t)(begin + H * stride));
 }
 
 static void reads(decoded_image *image, const char *name) {
@@ -108,9 +187,8 @@ START_TEST(png_is_read) {
     ck_assert_mem_eq(image.rgb, rgb, sizeof rgb);
     reads(&image, "grey.png");
     for (size_t i = 0; i < sizeof rgb; i++) ck_assert_int_eq(image.rgb[i], grey[i / RGB]);
-    reads(&image, "rgba.png"); // what is transparent is black
-    for (size_t i = 0; i < sizeof rgb; i++)
-        ck_assert_int_eq(image.rgb[i], i / RGB % 2 ? rgb[i] : 0);
+    reads(&image, "rgba.png"); // transparent or not
+    ck_assert_mem_eq(image.rgb, rgb, sizeof rgb);
     decoded_image_free(&image);
 }
 END_TEST
@@ -140,6 +218,53 @@ START_TEST(sixteen_bits_become_eight) {
 }
 END_TEST
 
+// Any chunks of a PNG, for those that libpng's simple writer does not write.
+static void write_with_chunks(const char *name, int colour, const png_color *palette,
+                              png_byte transparent, uint8_t *pixels) {
+    FILE *file = fopen(test_path(name), "wb");
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    const int channels = colour == PNG_COLOR_TYPE_RGB ? RGB : 1;
+    const png_color_16 key = {
+        .red = pixels[0], .green = pixels[1], .blue = pixels[2], .gray = pixels[0]};
+    png_init_io(png, file);
+    png_set_IHDR(png, info, W, H, 8, colour, PNG_INTERLACE_ADAM7, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
+    png_set_gAMA(png, info, 1.0); // linear light: looked at, it would change nearly every value
+    if (palette) png_set_PLTE(png, info, palette, 256);
+    png_set_tRNS(png, info, &transparent, palette ? 1 : 0, &key);
+    png_write_info(png, info);
+    png_set_interlace_handling(png);
+    for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; pass++)
+        for (int y = 0; y < H; y++) png_write_row(png, pixels + y * W * channels);
+    png_write_end(png, info);
+    png_destroy_write_struct(&png, &info);
+    fclose(file);
+}
+
+// The file's values as they are: grey, RGB and palette, each with a transparent colour and a gAMA of 1.
+START_TEST(transparency_and_gamma_are_passed_over) {
+    uint8_t rgb[W * H * RGB], one[W * H];
+    png_color palette[256];
+    decoded_image image = {0};
+    fill_random(rgb, sizeof rgb);
+    fill_random(one, sizeof one);
+    for (int i = 0; i < 256; i++)
+        palette[i] = (png_color){(png_byte)i, (png_byte)(255 - i), (png_byte)(7 * i)};
+    write_with_chunks("rgb.png", PNG_COLOR_TYPE_RGB, NULL, 0, rgb);
+    write_with_chunks("grey.png", PNG_COLOR_TYPE_GRAY, NULL, 0, one);
+    write_with_chunks("palette.png", PNG_COLOR_TYPE_PALETTE, palette, 0, one);
+    reads(&image, "rgb.png");
+    ck_assert_mem_eq(image.rgb, rgb, sizeof rgb);
+    reads(&image, "grey.png");
+    for (size_t i = 0; i < sizeof rgb; i++) ck_assert_int_eq(image.rgb[i], one[i / RGB]);
+    reads(&image, "palette.png");
+    for (size_t i = 0; i < sizeof one; i++)
+        ck_assert_mem_eq(image.rgb + i * RGB, &palette[one[i]], RGB);
+    decoded_image_free(&image);
+}
+END_TEST
+
 // A slope, which JPEG keeps nearly as it is.
 static void fill_slope(uint8_t *rgb) {
     for (int y = 0; y < H; y++)
@@ -156,8 +281,8 @@ START_TEST(jpeg_is_read) {
     decoded_image image = {0};
     fill_slope(rgb);
     for (size_t i = 0; i < W * H; i++) grey[i] = rgb[i * RGB];
-    write_jpeg("rgb.jpg", TJPF_RGB, TJSAMP_444, rgb);
-    write_jpeg("grey.jpg", TJPF_GRAY, TJSAMP_GRAY, grey);
+    write_jpeg("rgb.jpg", JCS_RGB, 3, 1, rgb);
+    write_jpeg("grey.jpg", JCS_GRAYSCALE, 1, 1, grey);
     reads(&image, "rgb.jpg");
     for (size_t i = 0; i < sizeof rgb; i++) ck_assert_int_le(abs(image.rgb[i] - rgb[i]), 8);
     reads(&image, "grey.jpg");
@@ -166,6 +291,85 @@ START_TEST(jpeg_is_read) {
         ck_assert_int_eq(image.rgb[i], image.rgb[i / RGB * RGB]);
     }
     decoded_image_free(&image);
+}
+END_TEST
+
+// Ink is stored inverted: 255 is none. Flat colours, which JPEG keeps to a step or two.
+START_TEST(ink_becomes_light) {
+    static const uint8_t inks[][4] = {
+        {255, 255, 255, 255}, {0, 255, 255, 255}, {255, 255, 255, 0}, {200, 100, 50, 128}};
+    static const int lights[][3] = {{255, 255, 255}, {0, 255, 255}, {0, 0, 0}, {100, 50, 25}};
+    for (int i = 0; i < 4; i++) {
+        uint8_t pixels[W * H * 4];
+        decoded_image image = {0};
+        for (size_t j = 0; j < sizeof pixels; j++) pixels[j] = inks[i][j % 4];
+        write_jpeg("ink.jpg", JCS_CMYK, 4, 1, pixels);
+        reads(&image, "ink.jpg");
+        for (int j = 0; j < W * H * RGB; j++)
+            ck_assert_int_le(abs(image.rgb[j] - lights[i][j % RGB]), 3);
+        decoded_image_free(&image);
+    }
+}
+END_TEST
+
+// What libjpeg warns of although no pixel is missing. The first two bytes and the last are the markers of begin and end;
+// a JFIF header follows the first.
+START_TEST(harmless_warnings_are_no_failures) {
+    uint8_t rgb[W * H * RGB];
+    char bytes[WHOLE], other[WHOLE + 16];
+    decoded_image whole = {0}, image = {0};
+    fill_slope(rgb);
+    write_jpeg("a.jpg", JCS_RGB, 3, 2, rgb);
+    const size_t size = test_read("a.jpg", bytes, WHOLE);
+    reads(&whole, "a.jpg");
+    for (int i = 0; i < 3; i++) {
+        const size_t at = i == 0 ? size - 2 : i == 1 ? 20 : size, extra = i < 2 ? 9 : 0;
+        memcpy(other, bytes, at);
+        memset(other + at, i == 0 ? 0 : 'x', extra);
+        memcpy(other + at + extra, bytes + at, size - at);
+        if (i == 2) other[11] = other[12] = 0; // version 0.00
+        test_write("b.jpg", other, size + extra);
+        reads(&image, "b.jpg");
+        ck_assert_mem_eq(image.rgb, whole.rgb, sizeof rgb);
+    }
+    decoded_image_free(&image);
+    decoded_image_free(&whole);
+}
+END_TEST
+
+// Without loss; with transparency, which is passed over.
+START_TEST(webp_is_read) {
+    uint8_t rgb[W * H * RGB], rgba[W * H * 4], *bytes;
+    decoded_image image = {0};
+    fill_random(rgb, sizeof rgb);
+    for (size_t i = 0; i < W * H; i++) {
+        memcpy(rgba + 4 * i, rgb + RGB * i, RGB);
+        rgba[4 * i + 3] = i % 2 ? 255 : 100;
+    }
+    const size_t size = WebPEncodeLosslessRGBA(rgba, W, H, 4 * W, &bytes);
+    test_write("a.webp", bytes, size);
+    WebPFree(bytes);
+    reads(&image, "a.webp");
+    ck_assert_mem_eq(image.rgb, rgb, sizeof rgb);
+    decoded_image_free(&image);
+}
+END_TEST
+
+// By hand, row by row: 24 and 32 bits, 16 bits of 5 per colour, and colours of a palette.
+START_TEST(bmp_is_read) {
+    static const int bits[] = {1, 4, 8, 16, 24, 32};
+    for (size_t i = 0; i < sizeof bits / sizeof *bits; i++) {
+        uint8_t rgb[W * H * RGB];
+        decoded_image image = {0};
+        fill_random(rgb, sizeof rgb);
+        bmp_colours(bits[i], rgb);
+        for (int from_top = 0; from_top < 2; from_top++) {
+            write_bmp("a.bmp", from_top ? -bits[i] : bits[i], rgb);
+            reads(&image, "a.bmp");
+            ck_assert_mem_eq(image.rgb, rgb, sizeof rgb);
+        }
+        decoded_image_free(&image);
+    }
 }
 END_TEST
 
@@ -178,19 +382,21 @@ static void refuses_file(const char *name, const char *words) {
     decoded_image_free(&image);
 }
 
-// "a.png" or "a.jpg", both of which are made; its size.
-static size_t whole_file(const char *name, char bytes[8192]) {
+// "a.png" or one of the others, all of which are made; its size.
+static size_t whole_file(const char *name, char bytes[WHOLE]) {
     uint8_t rgb[W * H * RGB];
     fill_slope(rgb);
     write_png("a.png", PNG_FORMAT_RGB, rgb);
-    write_jpeg("a.jpg", TJPF_RGB, TJSAMP_420, rgb);
-    return test_read(name, bytes, 8192);
+    write_jpeg("a.jpg", JCS_RGB, 3, 2, rgb);
+    write_webp("a.webp", rgb);
+    write_bmp("a.bmp", 24, rgb);
+    return test_read(name, bytes, WHOLE);
 }
 
 // At every length. Only what follows the pixels may be missing from a PNG: its checksums have
 // vouched for them.
 static void cut(const char *name, size_t harmless) {
-    char bytes[8192];
+    char bytes[WHOLE];
     decoded_image image = {0};
     const size_t size = whole_file(name, bytes);
     for (size_t length = 0; length < size - harmless; length++) {
@@ -207,15 +413,18 @@ START_TEST(cut_files_are_refused) {
     enum { IEND_CHUNK = 12, IDAT_CRC = 4 };
     cut("a.png", IEND_CHUNK + IDAT_CRC);
     cut("a.jpg", 0);
+    cut("a.webp", 0);
+    cut("a.bmp", 0);
 }
 END_TEST
 
 // A bit of every byte in turn. What is read in spite of it has the pixels that it says (the sanitizers watch), and those
 // of a PNG are the same as before.
 START_TEST(flipped_bits_do_no_harm) {
-    char bytes[8192];
+    char bytes[WHOLE];
     uint8_t slope[W * H * RGB];
-    const char *name = _i % 2 ? "a.jpg" : "a.png";
+    static const char *const names[] = {"a.png", "a.jpg", "a.webp", "a.bmp"};
+    const char *name = names[_i % 4];
     const size_t size = whole_file(name, bytes);
     size_t refused = 0;
     fill_slope(slope);
@@ -232,7 +441,7 @@ START_TEST(flipped_bits_do_no_harm) {
             uint8_t *copy = malloc((size_t)image.width * (size_t)image.height * RGB);
             ck_assert_ptr_nonnull(copy);
             memcpy(copy, image.rgb, (size_t)image.width * (size_t)image.height * RGB);
-            if (_i % 2 == 0) ck_assert_mem_eq(copy, slope, sizeof slope);
+            if (_i % 4 == 0) ck_assert_mem_eq(copy, slope, sizeof slope);
             free(copy);
         }
         decoded_image_free(&image);
@@ -256,7 +465,6 @@ START_TEST(damaged_png_is_refused) {
 END_TEST
 
 START_TEST(wrong_files_are_refused) {
-    unsigned char ink[W * H * 4] = {0};
     // 70000 x 70000 pixels of nothing
     static const unsigned char huge[] = {0x89, 'P', 'N',  'G',  '\r', '\n', 0x1a, '\n', 0,    0,
                                          0,    13,  'I',  'H',  'D',  'R',  0,    1,    0x11, 0x70,
@@ -270,12 +478,10 @@ START_TEST(wrong_files_are_refused) {
     memcpy(bytes + sizeof huge + 4, next, sizeof next);
     test_write("huge.png", bytes, sizeof bytes);
     refuses_file("huge.png", "70000 x 70000");
-    write_jpeg("ink.jpg", TJPF_CMYK, TJSAMP_444, ink);
-    refuses_file("ink.jpg", "CMYK");
     test_write("text.png", "hello", 5);
-    refuses_file("text.png", "is neither a PNG nor a JPEG file");
+    refuses_file("text.png", "is no PNG, JPEG, WebP or BMP file");
     test_write("empty.jpg", "", 0);
-    refuses_file("empty.jpg", "is neither a PNG nor a JPEG file");
+    refuses_file("empty.jpg", "is no PNG, JPEG, WebP or BMP file");
     refuses_file("missing.jpg", "cannot be opened");
 }
 END_TEST
@@ -366,13 +572,57 @@ START_TEST(moments_are_the_training_images) {
 }
 END_TEST
 
+// 1, 2 and 2 images: the least that one class gives, where others have more.
 START_TEST(a_limit_takes_of_every_class) {
+    static const struct {
+        size_t limit;
+        int per_class[3];
+    } cases[] = {{1, {1, 0, 0}}, {2, {1, 1, 0}}, {3, {1, 1, 1}}, {4, {1, 2, 1}},
+                 {5, {1, 2, 2}}, {6, {1, 2, 2}}, {0, {1, 2, 2}}};
+    make_animals();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int found[3] = {0};
+        dataset d;
+        ck_assert_msg(open_animals(&d, DATASET_TRAIN, cases[i].limit, 8), "%s", e.text);
+        for (size_t j = 0; j < d.train.count; j++) found[d.train.labels[j]]++;
+        ck_assert_mem_eq(found, cases[i].per_class, sizeof found);
+        dataset_close(&d);
+    }
+}
+END_TEST
+
+// Those of other programs, and notes: torchvision's ImageFolder looks at the ends of names, and at folders.
+START_TEST(other_files_are_passed_over) {
     dataset d;
     make_animals();
-    ck_assert_msg(open_animals(&d, DATASET_TRAIN, 5, 8), "%s", e.text);
-    ck_assert_uint_eq(d.train.count, 4); // 2, 2 and 1; Zoo has one
-    ck_assert_str_eq(d.train.names[2], "ant/b.png");
-    ck_assert_str_eq(d.train.names[3], "cat/10.png");
+    test_write("train/Thumbs.db", "x", 1);
+    test_write("train/cat/Thumbs.db", "x", 1);
+    test_write("train/cat/desktop.ini", "x", 1);
+    test_write("test/ant/notes", "x", 1);
+    test_write("test/ant/png", "x", 1);
+    add_image("train/cat/A.PNG", 80, 0, 10);
+    ck_assert_msg(open_animals(&d, DATASET_TRAIN | DATASET_TEST, 0, 8), "%s", e.text);
+    ck_assert_uint_eq(d.passed_over, 5);
+    ck_assert_ptr_nonnull(strstr(d.first_passed_over, "/train/Thumbs.db"));
+    ck_assert_uint_eq(d.train.count, 6);
+    ck_assert_str_eq(d.train.names[5], "cat/A.PNG");
+    ck_assert_uint_eq(d.test.count, 3);
+    dataset_close(&d);
+}
+END_TEST
+
+// Bytes that are no UTF-8, and a control character, in the names of a class and of an image.
+START_TEST(names_become_text) {
+    dataset d;
+    make_animals();
+    make_class("train", "n\xe9");
+    make_class("test", "n\xe9");
+    add_image("train/n\xe9/a\tb.png", 1, 2, 3);
+    add_image("test/n\xe9/\xc3\xa9.png", 1, 2, 3);
+    ck_assert_msg(open_animals(&d, DATASET_TRAIN | DATASET_TEST, 0, 8), "%s", e.text);
+    ck_assert_str_eq(d.class_names[3], "n\\xe9");
+    ck_assert_str_eq(d.train.names[5], "n\\xe9/a\\x09b.png");
+    ck_assert_str_eq(d.test.names[3], "n\\xe9/\xc3\xa9.png"); // UTF-8 stays
     dataset_close(&d);
 }
 END_TEST
@@ -404,13 +654,13 @@ START_TEST(folders_that_do_not_fit_are_refused) {
     make_class("test", "dog");
     refuses_animals("/train has no folder dog as ");
     make_class("train", "dog");
-    refuses_animals("/train/dog is empty");
+    refuses_animals("/train/dog holds no image");
     add_image("train/dog/1.png", 1, 1, 1);
-    refuses_animals("/test/dog is empty");
+    refuses_animals("/test/dog holds no image");
     rmdir(test_path("test/dog"));
     refuses_animals("/test has no folder dog as ");
-    test_write("test/dog", "x", 1);
-    refuses_animals("/test/dog is not a folder");
+    test_write("test/dog", "x", 1); // not a folder
+    refuses_animals("/test has no folder dog as ");
 }
 END_TEST
 
@@ -429,14 +679,33 @@ START_TEST(unreadable_folders_are_refused) {
 }
 END_TEST
 
-START_TEST(the_first_bad_file_is_named) {
+// As refuses_animals; what was said before goes into said.txt.
+static void refuses_and_says(const char *words) {
+    const int file = open(test_path("said.txt"), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    const int before = dup(STDERR_FILENO);
+    dup2(file, STDERR_FILENO);
+    refuses_animals(words);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    close(file);
+}
+
+START_TEST(every_bad_file_is_named) {
+    char said[1024];
     make_animals();
     test_write("train/cat/10.png", "x", 1);
+    refuses_and_says("train/cat/10.png is no PNG");
+    ck_assert_uint_eq(test_read("said.txt", said, sizeof said), 0);
     test_write("train/ant/b.png", "x", 1);
-    refuses_animals("train/ant/b.png is neither");
-    make_class("train", "ant/b.d");
-    test_write("train/ant/b.png", "", 0);
-    refuses_animals("train/ant/b.d is a directory, not a regular file");
+    mkdir(test_path("train/cat/x.jpg"), 0777);
+    refuses_and_says("3 of 6 images of ");
+    test_read("said.txt", said, sizeof said);
+    const char *first = strstr(said, "train/ant/b.png is no PNG"),
+               *second = strstr(said, "train/cat/10.png is no PNG"),
+               *third = strstr(said, "train/cat/x.jpg is a directory, not a regular file\n");
+    ck_assert_msg(first && first < second && second < third, "%s", said);
+    make_class("train", "ant/more");
+    refuses_animals("train/ant/more is a folder");
 }
 END_TEST
 
@@ -458,19 +727,26 @@ int main(void) {
     tcase_add_checked_fixture(files, setup, test_folder_remove);
     tcase_add_test(files, png_is_read);
     tcase_add_test(files, sixteen_bits_become_eight);
+    tcase_add_test(files, transparency_and_gamma_are_passed_over);
     tcase_add_test(files, jpeg_is_read);
+    tcase_add_test(files, ink_becomes_light);
+    tcase_add_test(files, harmless_warnings_are_no_failures);
+    tcase_add_test(files, webp_is_read);
+    tcase_add_test(files, bmp_is_read);
     tcase_add_test(files, cut_files_are_refused);
-    tcase_add_loop_test(files, flipped_bits_do_no_harm, 0, 4);
+    tcase_add_loop_test(files, flipped_bits_do_no_harm, 0, 8);
     tcase_add_test(files, damaged_png_is_refused);
     tcase_add_test(files, wrong_files_are_refused);
     tcase_add_checked_fixture(folders, setup, test_folder_remove);
     tcase_add_test(folders, the_order_is_the_documented_one);
     tcase_add_test(folders, moments_are_the_training_images);
     tcase_add_test(folders, a_limit_takes_of_every_class);
+    tcase_add_test(folders, other_files_are_passed_over);
+    tcase_add_test(folders, names_become_text);
     tcase_add_test(folders, other_images_are_another_data_set);
     tcase_add_test(folders, folders_that_do_not_fit_are_refused);
     tcase_add_test(folders, unreadable_folders_are_refused);
-    tcase_add_test(folders, the_first_bad_file_is_named);
+    tcase_add_test(folders, every_bad_file_is_named);
     tcase_add_test(folders, image_size_is_for_images_alone);
     suite_add_tcase(suite, sizes);
     suite_add_tcase(suite, files);

@@ -1,9 +1,9 @@
 // Batch norm and head, against plain loops in double precision and against central differences.
-#include "batchnorm.h"
-#include "blas_check.h"
-#include "head.h"
-#include "kernels.h"
 #include "layer_maps.h"
+#include "net/batchnorm.h"
+#include "net/blas_check.h"
+#include "net/head.h"
+#include "net/kernels.h"
 #include "test_suite.h"
 
 // --- Batch normalisation -------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // The loader's thread: it reads ahead, and where none is to be had the batches are the same.
 // pthread_create is replaced by one that counts, refuses, and notes when the thread has ended.
-#include "clock.h"
-#include "loader.h"
+#include "base/clock.h"
+#include "data/loader.h"
 #include "test_interpose.h"
 #include "test_suite.h"
 

@@ -1,10 +1,10 @@
 // The networks as a whole: names, shapes and counts of PyTorch's state_dict; logits and gradients
 // against the plain definition in double precision (plain_net.h); the update; the same bits for any
 // number of threads.
-#include "model.h"
-#include "model_speed.h"
+#include "base/rng.h"
+#include "net/model.h"
+#include "net/model_speed.h"
 #include "plain_net.h"
-#include "rng.h"
 #include "test_suite.h"
 
 #include <check.h>
@@ -94,8 +94,8 @@ START_TEST(tensors_are_counted_as_pytorch_does) {
                                                          (size_t)shapes[s].classes));
         model_free(m);
     }
-    ck_assert_str_eq(model_names()[_i], known[_i].name);
-    ck_assert_ptr_null(model_names()[KNOWN]);
+    ck_assert_str_eq(networks[_i].name, known[_i].name);
+    ck_assert_ptr_null(networks[KNOWN].name);
 }
 END_TEST
 

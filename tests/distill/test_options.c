@@ -1,9 +1,11 @@
 // The command line, files of options and presets, from table to message.
-#include "compare_list.h"
-#include "option_file.h"
-#include "settings.h"
+#include "app/compare_list.h"
+#include "app/losses_help.h"
+#include "app/option_file.h"
+#include "app/settings.h"
 #include "test_files.h"
 #include "test_suite.h"
+#include "train/losses.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -123,9 +125,10 @@ START_TEST(unknown_models_get_a_suggestion) {
 END_TEST
 
 START_TEST(help_names_every_option) {
-    char text[16384] = "";
+    char text[32768] = "";
     FILE *out = fmemopen(text, sizeof text, "w");
     options_help(settings_options, COMMAND_DISTILL, out);
+    losses_help(out);
     fclose(out);
     for (const option *o = settings_options; o->name; o++) {
         char name[64];
@@ -133,9 +136,15 @@ START_TEST(help_names_every_option) {
         ck_assert_int_eq(strstr(text, name) != NULL,
                          option_find(settings_options, COMMAND_DISTILL, o->name) != NULL);
     }
+    for (int kind = 0; kind < LOSS_KINDS; kind++) {
+        char name[64];
+        snprintf(name, sizeof name, "\n  %s ", loss_names[kind]);
+        ck_assert_ptr_nonnull(strstr(text, name));
+        ck_assert_uint_gt(strlen(loss_methods[kind].help), 20);
+    }
     ck_assert_ptr_nonnull(strstr(text, "images per step (default 64)"));
     for (char *line = text; *line; line += strcspn(line, "\n") + 1)
-        ck_assert_uint_le(strcspn(line, "\n"), 100);
+        ck_assert_uint_le(strcspn(line, "\n"), 79);
 }
 END_TEST
 
@@ -153,9 +162,9 @@ START_TEST(defaults_of_a_loss_are_the_references) {
     gdkd.kind = LOSS_GDKD;
     gdkd.w2 = 2;
     gdkd3.kind = LOSS_GDKD3;
-    criterion_defaults(&kd);
-    criterion_defaults(&gdkd);
-    criterion_defaults(&gdkd3);
+    criterion_defaults(&kd, 240, 100);
+    criterion_defaults(&gdkd, 240, 100);
+    criterion_defaults(&gdkd3, 240, 100);
     ck_assert_double_eq(kd.temperature, 4);
     ck_assert_double_eq(kd.ce_weight, 0.1);
     ck_assert_double_eq(kd.kd_weight, 0.9);
@@ -167,6 +176,94 @@ START_TEST(defaults_of_a_loss_are_the_references) {
     ck_assert_double_eq(gdkd.ce_weight, 1);
     ck_assert_int_eq(gdkd3.k, 4);
     ck_assert_double_eq(gdkd3.w2, 8);
+    ck_assert(!gdkd.of_100_classes && !gdkd3.of_100_classes);
+}
+END_TEST
+
+// The authors' share: 20 of 240 epochs.
+START_TEST(the_warm_up_fits_the_epochs) {
+    static const int epochs[] = {1, 10, 24, 240, 1000};
+    for (size_t i = 0; i < sizeof epochs / sizeof *epochs; i++)
+        for (int kind = 0; kind < LOSS_KINDS; kind++) {
+            settings_init(&s);
+            s.loss.kind = kind;
+            criterion_defaults(&s.loss, epochs[i], 10);
+            ck_assert_double_ge(s.loss.warmup, 0);
+            ck_assert(s.loss.warmup == 0 || fabs(s.loss.warmup - epochs[i] / 12.0) < 1e-9);
+        }
+    settings_init(&s);
+    s.loss.kind = LOSS_GDKD;
+    s.loss.warmup = 7; // given
+    criterion_defaults(&s.loss, 240, 10);
+    ck_assert_double_eq(s.loss.warmup, 7);
+}
+END_TEST
+
+// Weights that were made for 100 classes are others for few, and told for others.
+START_TEST(the_weights_fit_the_classes) {
+    static const struct {
+        double w2, beta;
+        int classes, k, k3;
+        bool told;
+    } rows[] = {{2, 2, 2, 2, 3, false}, {2, 2, 10, 2, 3, false},  {2, 2, 20, 2, 3, false},
+                {8, 8, 21, 5, 4, true}, {8, 8, 100, 5, 4, false}, {8, 8, 1000, 5, 4, true}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        settings_init(&s);
+        loss_settings gdkd = s.loss, gdkd3 = s.loss, dkd = s.loss, given = s.loss, kd = s.loss;
+        gdkd.kind = given.kind = LOSS_GDKD;
+        gdkd3.kind = LOSS_GDKD3;
+        dkd.kind = LOSS_DKD;
+        kd.kind = LOSS_KD;
+        given.k = 4;
+        given.w1 = given.w2 = 3;
+        criterion_defaults(&gdkd, 10, rows[i].classes);
+        criterion_defaults(&gdkd3, 10, rows[i].classes);
+        criterion_defaults(&dkd, 10, rows[i].classes);
+        criterion_defaults(&given, 10, rows[i].classes);
+        criterion_defaults(&kd, 10, rows[i].classes);
+        ck_assert_int_eq(gdkd.k, rows[i].k);
+        ck_assert_int_eq(gdkd3.k, rows[i].k3);
+        ck_assert_double_eq(gdkd.w2, rows[i].w2);
+        ck_assert_double_eq(dkd.beta, rows[i].beta);
+        criterion_defaults(&gdkd, 10, rows[i].classes); // a second time changes nothing
+        ck_assert_int_eq(gdkd.of_100_classes, rows[i].told);
+        ck_assert_int_eq(dkd.of_100_classes, rows[i].told);
+        ck_assert(!given.of_100_classes && !kd.of_100_classes);
+        ck_assert_int_eq(given.k, 4);
+    }
+}
+END_TEST
+
+START_TEST(every_loss_is_parsed) {
+    static const char *const options[] = {"--kl reverse",      "--teacher-temperature 2",
+                                          "--mass top",        "--standardize groups",
+                                          "--k-ratio 3",       "--k-max 4",
+                                          "--gamma 5",         "--k-file f",
+                                          "--class-weights g", "--groups h"};
+    char line[512];
+    for (int kind = 0; kind < LOSS_KINDS; kind++) {
+        snprintf(line, sizeof line, TRAIN "--teacher t --teacher-model resnet20 --loss %s",
+                 loss_names[kind]);
+        for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+            snprintf(line + strlen(line), sizeof line - strlen(line), " %s", options[i]);
+        ck_assert_msg(parse(COMMAND_DISTILL, line), "%s", e.text);
+        ck_assert_int_eq(s.loss.kind, kind);
+        ck_assert_str_eq(loss_methods[kind].name, loss_names[kind]);
+    }
+    ck_assert_int_eq(s.loss.kl, 1);
+    ck_assert_double_eq(s.loss.teacher_temperature, 2);
+    ck_assert_str_eq(mass_names[s.loss.mass], "top");
+    ck_assert_str_eq(standardize_names[s.loss.standardize], "groups");
+    ck_assert_double_eq(s.loss.k_ratio, 3);
+    ck_assert_int_eq(s.loss.k_max, 4);
+    ck_assert_double_eq(s.loss.gamma, 5);
+    ck_assert_str_eq(s.loss.k_file, "f");
+    ck_assert_str_eq(s.loss.class_weights, "g");
+    ck_assert_str_eq(s.loss.groups, "h");
+    refuses(COMMAND_DISTILL, TRAIN "--loss gdkd4",
+            "--loss must be one of ce, kd, dkd, dkd-top1, gdkd");
+    refuses(COMMAND_DISTILL, TRAIN "--kl backward",
+            "--kl must be one of forward, reverse, symmetric");
 }
 END_TEST
 
@@ -223,6 +320,7 @@ END_TEST
 START_TEST(a_setting_without_a_use_is_forgotten) {
     const loss_kind losses[] = {LOSS_CE, LOSS_DKD};
     ck_assert(parse(COMMAND_COMPARE, "--data d --model resnet8 --teacher-model resnet20 --k 3 "
+                                     "--k-file f --kl reverse --mass top "
                                      "--w1 2 --beta 6 --temperature 2 --lr 0.1"));
     settings_forget_unused(&s, losses, 2);
     ck_assert_int_eq(s.loss.k, 0);
@@ -230,7 +328,11 @@ START_TEST(a_setting_without_a_use_is_forgotten) {
     ck_assert_double_eq(s.loss.beta, 6);
     ck_assert_double_eq(s.loss.temperature, 2);
     ck_assert_double_eq(s.lr, 0.1);
+    ck_assert_ptr_null(s.loss.k_file);
+    ck_assert_int_eq(s.loss.mass, -1);
+    ck_assert_int_eq(s.loss.kl, 1);
     settings_forget_unused(&s, losses, 1);
+    ck_assert_int_eq(s.loss.kl, -1);
     ck_assert(isnan(s.loss.temperature));
     ck_assert(isnan(s.loss.beta));
 }
@@ -349,7 +451,7 @@ START_TEST(presets_are_the_references) {
     ck_assert_int_eq(s.schedule, 1);
     ck_assert_double_eq(s.weight_decay, 5e-4);
     ck_assert_double_eq(s.momentum, 0.9);
-    criterion_defaults(&s.loss);
+    criterion_defaults(&s.loss, s.epochs, 100);
     ck_assert_double_eq(s.loss.temperature, 4);
     ck_assert_double_eq(s.loss.warmup, 20);
     ck_assert_int_eq(s.loss.k, 5);
@@ -422,6 +524,11 @@ START_TEST(compare_reads_its_lists) {
     ck_assert_int_eq(v[2].loss.k, 3);
     ck_assert_double_eq(v[2].loss.w2, 4);
     ck_assert_str_eq(v[2].name, "gdkd:k=3:w2=4");
+    s.losses = "gdkd:k-file=a/b:kl=reverse,gdkd:k-file=c";
+    ck_assert_int_eq(compare_losses(&s, v, &e), 2);
+    ck_assert_str_eq(v[0].loss.k_file, "a/b"); // each has a text of its own
+    ck_assert_str_eq(v[1].loss.k_file, "c");
+    ck_assert_int_eq(v[0].loss.kl, 1);
     ck_assert_int_eq(compare_seeds("1,2,7", seeds, &e), 3);
     ck_assert_uint_eq(seeds[2], 7);
 }
@@ -465,6 +572,9 @@ int main(void) {
     tcase_add_test(all, help_names_every_option);
     tcase_add_test(all, the_table_fits_a_layer);
     tcase_add_test(all, defaults_of_a_loss_are_the_references);
+    tcase_add_test(all, the_warm_up_fits_the_epochs);
+    tcase_add_test(all, the_weights_fit_the_classes);
+    tcase_add_test(all, every_loss_is_parsed);
     tcase_add_loop_test(all, presets_are_the_references, 0, sizeof published / sizeof *published);
     tcase_add_test(all, unknown_presets_are_refused);
     tcase_add_test(all, a_setting_without_a_use_is_forgotten);

@@ -1,9 +1,9 @@
 // A training step against PyTorch's, which tests/pytorch/record_step.py took in double precision and wrote down in a
 // few numbers per tensor: logits, loss, every gradient, the momentum, SGD's update, the running statistics.
-#include "criterion.h"
-#include "model.h"
+#include "base/threads.h"
+#include "net/model.h"
 #include "test_suite.h"
-#include "threads.h"
+#include "train/criterion.h"
 
 #include <math.h>
 #include <omp.h>

@@ -1,16 +1,16 @@
 // A run that is killed where it writes, or stopped where it trains, and resumed gives the same bytes
 // as one in one piece. The C library's functions that write are replaced by ones that count: at a
 // given count they do half of their work and end the process as SIGKILL does.
-#include "commands.h"
-#include "rng.h"
-#include "safe_file.h"
-#include "safetensors.h"
+#include "app/commands.h"
+#include "base/rng.h"
+#include "base/safe_file.h"
+#include "base/safetensors.h"
+#include "base/threads.h"
 #include "test_files.h"
 #include "test_idx.h"
 #include "test_interpose.h"
 #include "test_process.h"
 #include "test_suite.h"
-#include "threads.h"
 
 #include <time.h>
 

@@ -1,5 +1,5 @@
 // The random numbers: published vectors of the generators, and the shapes of the distributions.
-#include "rng.h"
+#include "base/rng.h"
 #include "test_suite.h"
 
 #include <check.h>

@@ -1,7 +1,10 @@
 // Writing aside and renaming: what is on disk when, one temporary name, two writers.
-#include "safe_file.h"
+#include "base/safe_file.h"
 #include "test_files.h"
+#include "test_interpose.h"
 #include "test_suite.h"
+
+#include <errno.h>
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -26,6 +29,14 @@ int fsync(int fd) {
 int rename(const char *from, const char *to) {
     note("name");
     return link(from, to) == 0 ? unlink(from) : -1;
+}
+
+static bool no_stream; // as where there is no memory for it
+
+FILE *fdopen(int fd, const char *mode) {
+    FIND(fdopen);
+    errno = ENOMEM;
+    return no_stream ? NULL : original(fd, mode);
 }
 
 static void write_five(void) {
@@ -88,6 +99,24 @@ START_TEST(nothing_is_left_of_an_abandoned_file) {
 }
 END_TEST
 
+// Neither the temporary file, nor a descriptor, with which the lock would stay.
+START_TEST(nothing_is_left_without_a_stream) {
+    safe_file file;
+    const int before = dup(0);
+    close(before);
+    no_stream = true;
+    ck_assert(!safe_file_begin(&file, test_path("x"), &e));
+    no_stream = false;
+    ASSERT_SAYS(e, "x cannot be written: Cannot allocate memory");
+    ck_assert_int_eq(test_folder_count(), 0);
+    const int after = dup(0);
+    close(after);
+    ck_assert_int_eq(after, before);
+    safe_file_abandon(&file);
+    write_five();
+}
+END_TEST
+
 START_TEST(a_link_is_not_replaced) {
     safe_file file;
     struct stat status;
@@ -145,6 +174,7 @@ int main(void) {
     tcase_add_test(all, what_a_killed_writer_left_is_used_again);
     tcase_add_test(all, a_second_writer_is_refused);
     tcase_add_test(all, nothing_is_left_of_an_abandoned_file);
+    tcase_add_test(all, nothing_is_left_without_a_stream);
     tcase_add_test(all, a_link_is_not_replaced);
     tcase_add_test(all, the_temporary_name_leads_nowhere);
     tcase_add_test(all, only_a_regular_file_is_read);

@@ -1,9 +1,9 @@
 // The weights' format: a file written by hand, round trips, and everything that can be wrong with a
 // file.
-#include "safetensors.h"
+#include "base/safetensors.h"
+#include "net/weights.h"
 #include "test_files.h"
 #include "test_suite.h"
-#include "weights.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -123,6 +123,10 @@ START_TEST(damaged_headers_are_refused) {
         {"{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
          "\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
          "tensor w stands twice"},
+        {"{\"w\\u0000v\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+         "a byte 0 stands in a text"},
+        {"{\"__metadata__\":3,\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+         "more than strings"},
         {"{\"__metadata__\":{\"a\":1},\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]"
          "}}",
          "more than strings"},
@@ -132,6 +136,20 @@ START_TEST(damaged_headers_are_refused) {
         write_file(bad[i][0], data, sizeof data);
         refuses(bad[i][1]);
     }
+}
+END_TEST
+
+// As if it were not there, which is how the format's own library writes and reads it.
+START_TEST(no_metadata_may_be_null) {
+    const float data[2] = {1, 2};
+    safetensors s;
+    write_file(
+        "{\"__metadata__\":null,\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+        data, sizeof data);
+    ck_assert_msg(safetensors_read(&s, test_path("x.safetensors"), &e), "%s", e.text);
+    ck_assert_uint_eq(s.count, 1);
+    ck_assert_uint_eq(s.notes, 0);
+    safetensors_free(&s);
 }
 END_TEST
 
@@ -215,6 +233,80 @@ START_TEST(weights_come_back_bit_for_bit) {
 }
 END_TEST
 
+// Numbers that every type has exactly: 0 to 255 / 64.
+static const char *const float_types[] = {"F16", "BF16", "F64", "F32"};
+
+static size_t encode(const char *type, float value, unsigned char *at) {
+    const double wide = value;
+    uint32_t word;
+    memcpy(&word, &value, sizeof word);
+    const uint16_t half =
+        value == 0 ? 0 : (uint16_t)(((word >> 23) - 127 + 15) << 10 | (word >> 13 & 1023));
+    const uint16_t brain = (uint16_t)(word >> 16);
+    if (strcmp(type, "F64") == 0) memcpy(at, &wide, 8);
+    if (strcmp(type, "F32") == 0) memcpy(at, &value, 4);
+    if (strcmp(type, "F16") == 0) memcpy(at, &half, 2);
+    if (strcmp(type, "BF16") == 0) memcpy(at, &brain, 2);
+    return type[1] == '6' ? 8 : type[1] == '3' ? 4 : 2;
+}
+
+static void save_as(const model *m, const char *type) {
+    static unsigned char data[1 << 20];
+    safetensors_entry entries[128] = {0};
+    const tensor *t;
+    safetensors s = {.count = model_tensors(m, &t), .entries = entries};
+    size_t used = 0;
+    for (size_t i = 0; i < s.count; i++) {
+        safetensors_entry *x = &entries[i];
+        *x = (safetensors_entry){.name = t[i].name, .dims = t[i].dims, .count = t[i].count};
+        snprintf(x->dtype, sizeof x->dtype, "%s", t[i].steps ? "I64" : type);
+        memcpy(x->shape, t[i].shape, sizeof t[i].shape);
+        x->data = t[i].steps ? (void *)t[i].steps : data + used;
+        for (size_t j = 0; !t[i].steps && j < t[i].count; j++)
+            x->bytes += encode(type, t[i].data[j], data + used + x->bytes);
+        if (t[i].steps) x->bytes = sizeof *t[i].steps;
+        used += t[i].steps ? 0 : x->bytes;
+    }
+    ck_assert_msg(safetensors_write(&s, test_path("w.safetensors"), &e), "%s", e.text);
+}
+
+START_TEST(other_types_are_converted) {
+    model *m = make_model("resnet8", 7), *other = make_model("resnet8", 7);
+    const tensor *t;
+    for (size_t i = 0, count = model_tensors(m, &t); i < count; i++)
+        for (size_t j = 0; t[i].data && j < t[i].count; j++)
+            t[i].data[j] = (float)((i + 37 * j) % 256) / 64;
+    save_as(m, float_types[_i]);
+    ck_assert_msg(weights_load(other, "resnet8", test_path("w.safetensors"), &e), "%s", e.text);
+    ck_assert(same_tensors(m, other));
+    model_free(m);
+    model_free(other);
+}
+END_TEST
+
+// Whole numbers are no weights, and a double may be too large for a float.
+START_TEST(what_does_not_convert_is_refused) {
+    const double large = 1e300;
+    model *m = make_model("resnet8", 7);
+    char bytes[1 << 20], *fc;
+    save_as(m, "F32");
+    size_t size = test_read("w.safetensors", bytes, sizeof bytes);
+    fc = strstr(bytes + 8, "\"fc.bias\":{\"dtype\":\"F32\"");
+    ck_assert_ptr_nonnull(fc);
+    memcpy(strstr(fc, "F32"), "I32", 3);
+    test_write("w.safetensors", bytes, size);
+    ck_assert(!weights_load(m, "resnet8", test_path("w.safetensors"), &e));
+    ASSERT_SAYS(e, "tensor fc.bias should be F32 [7] and is I32 [7]");
+    save_as(m, "F64");
+    size = test_read("w.safetensors", bytes, sizeof bytes);
+    memcpy(bytes + size - sizeof large, &large, sizeof large);
+    test_write("w.safetensors", bytes, size);
+    ck_assert(!weights_load(m, "resnet8", test_path("w.safetensors"), &e));
+    ASSERT_SAYS(e, "tensor fc.bias holds inf at element 6");
+    model_free(m);
+}
+END_TEST
+
 START_TEST(the_wrong_model_is_named) {
     model *m = make_model("resnet8", 7), *other = make_model("resnet14", 7),
           *untouched = make_model("resnet14", 7);
@@ -274,9 +366,12 @@ int main(void) {
     tcase_add_test(format, writing_gives_the_same_bytes);
     tcase_add_test(format, every_cut_is_refused);
     tcase_add_test(format, damaged_headers_are_refused);
+    tcase_add_test(format, no_metadata_may_be_null);
     tcase_add_test(format, many_names_take_no_time);
     tcase_add_test(format, other_files_are_refused);
     tcase_add_test(weights, weights_come_back_bit_for_bit);
+    tcase_add_loop_test(weights, other_types_are_converted, 0, 4);
+    tcase_add_test(weights, what_does_not_convert_is_refused);
     tcase_add_test(weights, the_wrong_model_is_named);
     tcase_add_test(weights, other_classes_are_named);
     tcase_add_test(weights, nonfinite_weights_are_refused);

@@ -1,6 +1,6 @@
 // The learning rate against values worked out from the formulas.
-#include "schedule.h"
 #include "test_suite.h"
+#include "train/schedule.h"
 
 #include <check.h>
 #include <math.h>

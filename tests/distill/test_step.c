@@ -1,13 +1,13 @@
 // Memory is planned once: a training step allocates nothing, nor does the loader within an epoch. malloc and its
 // relatives are replaced by ones that count.
 #include "../support/malloc_counter.h"
-#include "criterion.h"
-#include "loader.h"
-#include "model.h"
+#include "base/threads.h"
+#include "data/loader.h"
+#include "net/model.h"
 #include "test_files.h"
 #include "test_idx.h"
 #include "test_suite.h"
-#include "threads.h"
+#include "train/criterion.h"
 
 #include <omp.h>
 
@@ -67,8 +67,8 @@ static void clear(trainer *t) {
     dataset_close(&t->data);
 }
 
-static const char *const networks[] = {"resnet8", "resnet8x4", "wrn_16_1"};
-enum { NETWORKS = sizeof networks / sizeof *networks };
+static const char *const few[] = {"resnet8", "resnet8x4", "wrn_16_1"};
+enum { NETWORKS = sizeof few / sizeof *few };
 
 // The first steps make the OpenMP run-time's team and BLAS's buffers. With one thread, libgomp makes a team of one anew
 // for every loop.
@@ -76,7 +76,7 @@ START_TEST(a_step_allocates_nothing) {
     trainer t;
     if (!OWN_MALLOC) return;
     omp_set_num_threads(2 + _i / NETWORKS);
-    prepare(&t, networks[_i % NETWORKS]);
+    prepare(&t, few[_i % NETWORKS]);
     loader_begin(t.images, 1, 0);
     for (int i = 0; i < WARM; i++) step(&t);
     const long before = atomic_load(&allocated);

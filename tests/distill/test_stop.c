@@ -1,6 +1,6 @@
 // Which signals ask for the end, which end the program, and which do neither. Every test is a process
 // of its own (Check's), as is what it does to its signals.
-#include "stop.h"
+#include "base/stop.h"
 #include "test_suite.h"
 
 #include <signal.h>

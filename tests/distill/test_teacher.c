@@ -1,12 +1,12 @@
 // A teacher's logits from a file: a student learns from them what it learns from the network that
 // made them, to the bit.
-#include "evaluate.h"
-#include "npy.h"
-#include "rng.h"
-#include "teacher_logits.h"
+#include "base/npy.h"
+#include "base/rng.h"
 #include "test_files.h"
 #include "test_suite.h"
-#include "train_loop.h"
+#include "train/evaluate.h"
+#include "train/teacher_logits.h"
+#include "train/train_loop.h"
 
 #include <math.h>
 #include <omp.h>
@@ -195,6 +195,49 @@ static void refuses(const char *words) {
     ck_assert_ptr_null(t.matrix.values);
 }
 
+// -inf rules a class out: every loss is finite where another class is left, and pulls on the student.
+START_TEST(a_class_may_be_ruled_out) {
+    float numbers[IMAGES * CLASSES], student[CLASSES] = {1, 2, 0, 1}, grad[CLASSES];
+    const int64_t label = 0;
+    double terms[TERMS];
+    char groups[PATH_MAX];
+    teacher_logits t;
+    test_write("groups", "0 0 0 1", 7);
+    snprintf(groups, sizeof groups, "%s", test_path("groups"));
+    for (int i = 0; i < IMAGES * CLASSES; i++)
+        numbers[i] = i % CLASSES == 2 ? -INFINITY : (float)(i % 3);
+    write_rows("t.npy", numbers, sizeof numbers, "<f4", IMAGES, CLASSES);
+    ck_assert_msg(teacher_logits_read(&t, test_path("t.npy"), &d, true, &e), "%s", e.text);
+    for (int kind = LOSS_KD; kind < LOSS_KINDS; kind++) {
+        const loss_settings s = {.kind = kind,
+                                 .temperature = 2,
+                                 .k = 2,
+                                 .k_ratio = 2,
+                                 .k_max = CLASSES,
+                                 .w0 = 1,
+                                 .w1 = 1,
+                                 .w2 = 1,
+                                 .alpha = 1,
+                                 .beta = 1,
+                                 .gamma = 1,
+                                 .inter = 1,
+                                 .intra = 1,
+                                 .groups = groups,
+                                 .kd_weight = 1};
+        criterion *c = criterion_create(&s, 1, CLASSES, TEACHER_F32, &e);
+        ck_assert_msg(c != NULL, "%s", e.text);
+        ck_assert_msg(criterion_apply(c, student, t.matrix.values, &label, 1, 1, grad, terms, &e),
+                      "%s", e.text);
+        ck_assert_msg(isfinite(terms[TERM_TOTAL]), "%s", loss_names[kind]);
+        for (int i = 0; i < CLASSES; i++) ck_assert(isfinite(grad[i]));
+        ck_assert_msg(grad[2] > 0, "%s: %g", loss_names[kind],
+                      (double)grad[2]); // away from what the teacher rules out
+        criterion_free(c);
+    }
+    teacher_logits_free(&t);
+}
+END_TEST
+
 START_TEST(bad_files_are_refused) {
     float numbers[IMAGES * CLASSES + CLASSES] = {0};
     uint16_t halves[IMAGES * CLASSES] = {0};
@@ -206,13 +249,16 @@ START_TEST(bad_files_are_refused) {
     write_rows("t.npy", numbers, size - 1, "<f4", IMAGES, CLASSES);
     refuses("do not hold 23 x 4 numbers");
     write_rows("t.npy", numbers, size, "<i4", IMAGES, CLASSES);
-    refuses("neither float32 nor float16");
-    numbers[CLASSES + 2] = -INFINITY;
+    refuses("are not float32, float16, bfloat16 or float64");
+    numbers[CLASSES + 2] = INFINITY;
     write_rows("t.npy", numbers, size, "<f4", IMAGES, CLASSES);
-    refuses("the logit of image 1, class 2 is not finite");
+    refuses("the logit of image 1, class 2 is inf; expected a number or -inf");
+    for (int i = 0; i < CLASSES; i++) numbers[CLASSES + i] = -INFINITY;
+    write_rows("t.npy", numbers, size, "<f4", IMAGES, CLASSES);
+    refuses("all logits of image 1 are -inf");
     halves[3 * CLASSES] = 0x7e00; // NaN
     write_rows("t.npy", halves, sizeof halves, "<f2", IMAGES, CLASSES);
-    refuses("the logit of image 3, class 0 is not finite");
+    refuses("the logit of image 3, class 0 is nan");
 }
 END_TEST
 
@@ -226,6 +272,7 @@ int main(void) {
     tcase_add_test(all, rows_follow_their_images);
     tcase_add_test(all, shuffled_batches_know_their_images);
     tcase_add_test(all, bad_files_are_refused);
+    tcase_add_test(all, a_class_may_be_ruled_out);
     suite_add_tcase(suite, all);
     return test_run(suite);
 }

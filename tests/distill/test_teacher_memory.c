@@ -1,6 +1,6 @@
 // What a teacher said is remembered batch by batch, for one seed, as far as there is room.
-#include "teacher_memory.h"
 #include "test_suite.h"
+#include "train/teacher_memory.h"
 
 // Three batches an epoch, the last one of 2 images.
 enum { IMAGES = 10, CLASSES = 3, BATCH = 4, BATCHES = 3, EPOCHS = 4 };

@@ -2,11 +2,11 @@
 // compare_model.py. IMAGES is an .npy of float32 (images, 3 x 32 x 32), LABELS one of (images, 1).
 // OUT gets the state after the step (by its names), "grad.NAME", "momentum.NAME", "logits" of the
 // training pass, "loss", and "before": the logits of the evaluation pass before the step.
-#include "criterion.h"
-#include "model.h"
-#include "npy.h"
-#include "safetensors.h"
-#include "weights.h"
+#include "base/npy.h"
+#include "base/safetensors.h"
+#include "net/model.h"
+#include "net/weights.h"
+#include "train/criterion.h"
 
 #include <stdio.h>
 #include <stdlib.h>

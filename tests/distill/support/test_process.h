@@ -2,8 +2,8 @@
 #ifndef TEST_PROCESS_H
 #define TEST_PROCESS_H
 
-#include "error.h"
-#include "stop.h"
+#include "base/error.h"
+#include "base/stop.h"
 
 #include <check.h>
 #include <fcntl.h>

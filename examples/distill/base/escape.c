@@ -1,0 +1,68 @@
+#include "base/escape.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ESCAPE = 4 }; // \xHH
+
+static bool is_control(uint32_t character) {
+    return character < ' ' || (character >= 0x7f && character < 0xa0);
+}
+
+// Bytes of the UTF-8 character that begins here; 0 for other bytes, and for control characters. Each
+// length has a least value: longer forms of it, surrogates and what Unicode does not have are no UTF-8.
+static size_t character_length(const unsigned char *c) {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const size_t length = *c < 0x80       ? 1
+                          : *c >> 5 == 6  ? 2
+                          : *c >> 4 == 14 ? 3
+                          : *c >> 3 == 30 ? 4
+                                          : 0;
+    uint32_t value = length < 2 ? *c : *c & (0x7fU >> length);
+    for (size_t i = 1; i < length; i++) {
+        if (c[i] >> 6 != 2) return 0; // the 0 at the end among them
+        value = value << 6 | (c[i] & 0x3fU);
+    }
+    const bool known =
+        value >= least[length] && value < 0x110000 && (value < 0xd800 || value > 0xdfff);
+    return known && !is_control(value) ? length : 0;
+}
+
+void escape_text(char *to, size_t size, const char *from) {
+    const unsigned char *c = (const unsigned char *)from;
+    size_t used = 0;
+    while (*c) {
+        const size_t length = character_length(c), room = length ? length : ESCAPE;
+        if (used + room >= size) break;
+        if (length)
+            memcpy(to + used, c, length);
+        else
+            snprintf(to + used, ESCAPE + 1, "\\x%02x", *c);
+        used += room;
+        c += length ? length : 1;
+    }
+    if (size) to[used] = '\0';
+}
+
+char *escaped_copy(const char *text) {
+    const size_t size = ESCAPE * strlen(text) + 1;
+    char *copy = malloc(size);
+    if (copy) escape_text(copy, size, text);
+    return copy;
+}
+
+void unescape_text(char *text) {
+    char *to = text;
+    for (const char *from = text; *from;) {
+        unsigned byte = 0;
+        const bool escape =
+            from[0] == '\\' && from[1] == 'x' && strspn(from + 2, "0123456789abcdef") >= 2 &&
+            sscanf(from + 2, "%2x", &byte) == 1 && byte && (byte >= 0x80 || is_control(byte));
+        *to++ = escape ? (char)byte : *from;
+        from += escape ? ESCAPE : 1;
+    }
+    *to = '\0';
+}
