@@ -22,7 +22,7 @@ static void data_init(data *d, const gdkd_config *config, int32_t threads) {
     d->p.config = *config;
     d->p.config.num_threads = threads;
     preset_inputs(&d->p);
-    for (int i = 0; i < ROWS * CLASSES; ++i) {
+    for (int i = 0; i < ROWS * CLASSES; i++) {
         d->student[i] = (float)(i % 13) * 0.3f;
         d->teacher[i] = (float)(i % 11) * 0.4f;
         d->grad[i] = 9.0f;
@@ -51,8 +51,8 @@ END_TEST
 
 START_TEST(nothing_with_a_workspace) {
     if (!OWN_MALLOC) return;
-    for (int i = 0; i < LOSS_PRESETS; ++i) {
-        for (int32_t threads = 1; threads <= 2; ++threads) {
+    for (int i = 0; i < LOSS_PRESETS; i++) {
+        for (int32_t threads = 1; threads <= 2; threads++) {
             static data d;
             data_init(&d, &loss_presets()[i].config, threads);
             const size_t bytes = gdkd_workspace_size(&d.p.config, &d.batch);
@@ -78,7 +78,7 @@ END_TEST
 
 START_TEST(nothing_lost_without_one) {
     if (!OWN_MALLOC) return;
-    for (int i = 0; i < LOSS_PRESETS; ++i) {
+    for (int i = 0; i < LOSS_PRESETS; i++) {
         static data d;
         data_init(&d, &loss_presets()[i].config, 2);
         ck_assert_int_eq(gdkd_loss(&d.p.config, &d.batch, &d.result, NULL, 0), GDKD_OK);
@@ -102,12 +102,12 @@ START_TEST(refused_memory) {
     const loss_preset *gdkd = &loss_presets()[3];
     data_init(&d, &gdkd->config, 1);
     ck_assert_int_eq(gdkd_loss(&d.p.config, &d.batch, &d.result, NULL, 0), GDKD_OK);
-    for (int i = 0; i < ROWS * CLASSES; ++i) d.grad[i] = 9.0f;
+    for (int i = 0; i < ROWS * CLASSES; i++) d.grad[i] = 9.0f;
     atomic_store(&refusing, 1);
     const gdkd_status status = gdkd_loss(&d.p.config, &d.batch, &d.result, NULL, 0);
     atomic_store(&refusing, 0);
     ck_assert_int_eq(status, GDKD_ERROR_MEMORY);
-    for (int i = 0; i < ROWS * CLASSES; ++i) ck_assert_float_eq(d.grad[i], 9.0f);
+    for (int i = 0; i < ROWS * CLASSES; i++) ck_assert_float_eq(d.grad[i], 9.0f);
     problem_free(&d.p);
 }
 END_TEST

@@ -119,7 +119,7 @@ START_TEST(cut_anywhere) {
     char error[256];
     ref_cases cases;
     const size_t length = strlen(GOOD);
-    for (size_t cut = 0; cut < length - 1; ++cut) {
+    for (size_t cut = 0; cut < length - 1; cut++) {
         ck_assert_msg(read_text(GOOD, cut, &cases, error, sizeof error) == -1, "cut at %zu", cut);
         ck_assert_uint_gt(strlen(error), strlen(path));
     }
@@ -158,7 +158,7 @@ START_TEST(unfit_cases) {
          "0\n",
          "one real per class"},
     };
-    for (size_t i = 0; i < sizeof unfit / sizeof unfit[0]; ++i) {
+    for (size_t i = 0; i < sizeof unfit / sizeof unfit[0]; i++) {
         char text[512];
         char error[256] = "";
         double unused;

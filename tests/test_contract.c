@@ -43,7 +43,7 @@ static size_t size_of_weights(gdkd_config config, const gdkd_batch *batch, int o
 // A loop asks once, for its largest batch: a warm-up starts at weight 0, and the last batch is smaller.
 START_TEST(workspace_asked_for_once) {
     static const int64_t classes[] = {10, 300, 1000, 1030, 9000}, inners[] = {1, 3, 16};
-    for (int i = 0; i < LOSS_PRESETS * 16 * 15; ++i) {
+    for (int i = 0; i < LOSS_PRESETS * 16 * 15; i++) {
         const gdkd_config *config = &loss_presets()[i / 240].config;
         gdkd_batch batch;
         gdkd_batch_init(&batch);
@@ -54,7 +54,7 @@ START_TEST(workspace_asked_for_once) {
         batch.inner = inners[i / 80 % 3];
         const size_t most = size_of_weights(*config, &batch, 3);
         ck_assert_uint_gt(most, 0);
-        for (int on = 0; on < 3; ++on)
+        for (int on = 0; on < 3; on++)
             ck_assert_uint_eq(size_of_weights(*config, &batch, on), most);
         for (batch.outer = 0; batch.outer < 40; ++batch.outer)
             ck_assert_uint_le(size_of_weights(*config, &batch, 3), most);
@@ -112,7 +112,7 @@ START_TEST(elements_of_dist_that_overflow) {
     double *logits = checked_calloc((size_t)2 * N * C, sizeof *logits);
     double *gradient = checked_calloc((size_t)N * C, sizeof *gradient);
     int64_t target[N] = {[7] = -100};
-    for (int i = 0; i < 12; ++i) {
+    for (int i = 0; i < 12; i++) {
         const int32_t dtype = dtypes[i % 4];
         gdkd_dist_config config;
         gdkd_batch batch;
@@ -132,14 +132,14 @@ START_TEST(elements_of_dist_that_overflow) {
         result.grad_scale = dtype == GDKD_F16 ? 1e9 : dtype == GDKD_F64 ? 1e307 : 1e43;
         result.accumulate = i % 3 == 0;
         result.grad_nonfinite = 12345; // of a call before
-        for (int j = 0; j < N * C; ++j) {
+        for (int j = 0; j < N * C; j++) {
             number_store(dtype, logits, j, 3 * sin(j));
             number_store(dtype, logits + N * C, j, 3 * cos(0.7 * j));
             number_store(dtype, gradient, j, j / C == 7 ? (double)INFINITY : j % 5);
         }
         ck_assert_int_eq(gdkd_dist(&config, &batch, &result, NULL, 0), GDKD_OK);
         int64_t infinite = 0;
-        for (int j = 0; j < N * C; ++j)
+        for (int j = 0; j < N * C; j++)
             infinite += j / C != 7 && !isfinite(number_load(dtype, gradient, j));
         ck_assert_int_eq(result.grad_nonfinite, infinite);
         ck_assert_msg(dtype == GDKD_F64 || infinite > 0, "type %d: nothing overflows", dtype);
@@ -162,7 +162,7 @@ START_TEST(rounded_once) {
                  {GDKD_BF16, 0x3F80, 0x3F81, 0x3F81, 0x1p-8 - 0x1p-31},
                  {GDKD_F16, 0x3C00, 0x3C00, 0x3C01, 0x1p-11 + 0x1p-34},
                  {GDKD_F16, 0x3C00, 0x3C01, 0x3C01, 0x1p-11 - 0x1p-34}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; ++i) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const uint16_t logits[2] = {cases[i].one, cases[i].one};
         uint16_t gradient[2] = {0, cases[i].before};
         const int64_t target = 0;
@@ -187,11 +187,11 @@ START_TEST(rounded_once) {
 END_TEST
 
 START_TEST(strings) {
-    for (gdkd_status a = GDKD_OK; a <= GDKD_ERROR_FIELD_VALUE; ++a) {
+    for (gdkd_status a = GDKD_OK; a <= GDKD_ERROR_FIELD_VALUE; a++) {
         ck_assert_ptr_nonnull(gdkd_status_string(a));
         ck_assert_uint_gt(strlen(gdkd_status_string(a)), 3);
         ck_assert_str_ne(gdkd_status_string(a), "unknown status");
-        for (gdkd_status b = GDKD_OK; b < a; ++b) {
+        for (gdkd_status b = GDKD_OK; b < a; b++) {
             ck_assert_str_ne(gdkd_status_string(a), gdkd_status_string(b));
         }
     }

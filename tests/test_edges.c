@@ -45,11 +45,11 @@ static void k_of_one(problem *p) {
 
 static void all_ignored(problem *p) {
     if (!p->target) p->target = checked_calloc((size_t)p->rows, sizeof *p->target);
-    for (int64_t r = 0; r < p->rows; ++r) p->target[r] = p->config.ignore_index;
+    for (int64_t r = 0; r < p->rows; r++) p->target[r] = p->config.ignore_index;
 }
 
 static void not_read(problem *p) {
-    for (int64_t c = 0; c < p->classes; ++c) {
+    for (int64_t c = 0; c < p->classes; c++) {
         student_row(p)[c] = NAN;
         teacher_row(p)[c] = INFINITY;
     }
@@ -63,33 +63,33 @@ static void ignored_row(problem *p) {
 
 static void weightless_row(problem *p) {
     p->row_weight = checked_calloc((size_t)p->rows, sizeof *p->row_weight);
-    for (int64_t r = 0; r < p->rows; ++r) p->row_weight[r] = 1.0 + 0.5 * (double)(r % 3);
+    for (int64_t r = 0; r < p->rows; r++) p->row_weight[r] = 1.0 + 0.5 * (double)(r % 3);
     p->row_weight[SPECIAL] = 0.0;
     not_read(p);
 }
 
 static void equal_teacher(problem *p) {
-    for (int64_t c = 0; c < p->classes; ++c) teacher_row(p)[c] = 1.5;
+    for (int64_t c = 0; c < p->classes; c++) teacher_row(p)[c] = 1.5;
 }
 
 static void ties(problem *p) {
-    for (int64_t i = 0; i < p->rows * p->classes; ++i) p->teacher[i] = floor(p->teacher[i]);
+    for (int64_t i = 0; i < p->rows * p->classes; i++) p->teacher[i] = floor(p->teacher[i]);
 }
 
 // -0 and +0 are the same number: the lower index comes first.
 static void zeros_of_both_signs(problem *p) {
-    for (int64_t c = 0; c < p->classes; ++c) teacher_row(p)[c] = c % 2 ? 0.0 : -0.0;
+    for (int64_t c = 0; c < p->classes; c++) teacher_row(p)[c] = c % 2 ? 0.0 : -0.0;
 }
 
 static void large_logits(problem *p) {
-    for (int64_t c = 0; c < p->classes; ++c) {
+    for (int64_t c = 0; c < p->classes; c++) {
         student_row(p)[c] = 1e4 * (c % 3 ? 1.0 : -1.0) + (double)c;
         teacher_row(p)[c] = 1e4 * (c % 2 ? 1.0 : -1.0) + (double)c;
     }
 }
 
 static void largest_logits(problem *p) {
-    for (int64_t c = 0; c < p->classes; ++c) {
+    for (int64_t c = 0; c < p->classes; c++) {
         student_row(p)[c] = c % 3 ? 60000.0 : -60000.0;
         teacher_row(p)[c] = c % 2 ? 60000.0 : -60000.0;
     }
@@ -126,19 +126,19 @@ static void both_mask_one(problem *p) {
 }
 
 static void both_mask_all_but_two(problem *p) {
-    for (int64_t c = 0; c < p->classes; ++c) {
+    for (int64_t c = 0; c < p->classes; c++) {
         if (c == SPECIAL % p->classes || c == some_class(p, 1)) continue;
         student_row(p)[c] = teacher_row(p)[c] = -INFINITY;
     }
 }
 
 static void both_mask_all(problem *p) {
-    for (int64_t c = 0; c < p->classes; ++c) student_row(p)[c] = teacher_row(p)[c] = -INFINITY;
+    for (int64_t c = 0; c < p->classes; c++) student_row(p)[c] = teacher_row(p)[c] = -INFINITY;
 }
 
 // More classes than k are gone from the teacher, some of them from the student as well: those are in no group.
 static void both_mask_some_of_the_teachers(problem *p) {
-    for (int64_t c = 0; c < p->classes; ++c) {
+    for (int64_t c = 0; c < p->classes; c++) {
         if (c % 4 == 1) continue;
         teacher_row(p)[c] = -INFINITY;
         if (c % 4 < 2) student_row(p)[c] = -INFINITY;
@@ -150,7 +150,7 @@ static void student_masks_one(problem *p) {
 }
 
 static void teacher_masks_all(problem *p) {
-    for (int64_t c = 0; c < p->classes; ++c) teacher_row(p)[c] = -INFINITY;
+    for (int64_t c = 0; c < p->classes; c++) teacher_row(p)[c] = -INFINITY;
 }
 
 static void student_nan(problem *p) {
@@ -243,9 +243,9 @@ static void try_line(const line *l, const loss_preset *loss, int32_t dtype, int6
     problem p;
     call ways[LAYOUTS];
     verdict v;
-    for (int i = 0; i < LAYOUTS; ++i) lay_out(&ways[i], dtype, &layouts[i]);
+    for (int i = 0; i < LAYOUTS; i++) lay_out(&ways[i], dtype, &layouts[i]);
     problem_init(&p, ROWS, classes);
-    for (int64_t row = 0; row < ROWS; ++row) {
+    for (int64_t row = 0; row < ROWS; row++) {
         rng_logits(&r, LOGITS_UNIT, p.student + row * classes, classes);
         rng_logits(&r, LOGITS_MULTIMODAL, p.teacher + row * classes, classes);
     }
@@ -262,9 +262,9 @@ START_TEST(table_of_special_values) {
     static const int64_t class_counts[] = {2, 9, 37};
     const line *l = &lines[_i];
     failures = 0;
-    for (int i = 0; i < LOSS_PRESETS; ++i) {
-        for (int32_t dtype = GDKD_F32; dtype <= GDKD_F16; ++dtype) {
-            for (int c = 0; c < 3; ++c) try_line(l, &loss_presets()[i], dtype, class_counts[c]);
+    for (int i = 0; i < LOSS_PRESETS; i++) {
+        for (int32_t dtype = GDKD_F32; dtype <= GDKD_F16; dtype++) {
+            for (int c = 0; c < 3; c++) try_line(l, &loss_presets()[i], dtype, class_counts[c]);
         }
     }
     ck_assert_msg(failures == 0, "%d calls fail; first: %s", failures, first_failure);
@@ -273,7 +273,7 @@ END_TEST
 
 // One class, every loss: no teacher can say anything.
 START_TEST(one_class) {
-    for (int i = 0; i < LOSS_PRESETS; ++i) {
+    for (int i = 0; i < LOSS_PRESETS; i++) {
         problem p;
         call how;
         answer got;
@@ -282,12 +282,12 @@ START_TEST(one_class) {
         problem_init(&p, 4, 1);
         p.config = loss_presets()[i].config;
         preset_inputs(&p);
-        for (int row = 0; row < 4; ++row) p.student[row] = 3.0 * row, p.teacher[row] = 5.0 - row;
+        for (int row = 0; row < 4; row++) p.student[row] = 3.0 * row, p.teacher[row] = 5.0 - row;
         call_run(&p, &how, &got);
         ck_assert_int_eq(got.status, GDKD_OK);
         ck_assert_msg(got.result.total == 0.0 && got.result.kd == 0.0, "%s",
                       loss_presets()[i].name);
-        for (int row = 0; row < 4; ++row) ck_assert_double_eq(got.grad[row], 0.0);
+        for (int row = 0; row < 4; row++) ck_assert_double_eq(got.grad[row], 0.0);
         answer_free(&got);
         problem_free(&p);
     }
@@ -296,7 +296,7 @@ END_TEST
 
 // Binary classes, DKD, confident logits: {rest} is one class, so its term is 0 and not 0/0.
 START_TEST(two_classes_dkd) {
-    for (int i = 0; i < 9; ++i) {
+    for (int i = 0; i < 9; i++) {
         const double logit = pow(3.0, i);
         const float student[2] = {(float)logit, (float)-logit};
         const float teacher[2] = {(float)-logit, (float)logit};
@@ -319,7 +319,7 @@ END_TEST
 // A masked class is out of the row: the rest is what a row without it gives.
 START_TEST(masked_in_both_is_absent) {
     rng r = {77};
-    for (int i = 0; i < LOSS_PRESETS; ++i) {
+    for (int i = 0; i < LOSS_PRESETS; i++) {
         const gdkd_config config = loss_presets()[i].config;
         if (config.ce_weight != 0.0 || config.partition == GDKD_PARTITION_MAP) continue;
         const int64_t n = 11;
@@ -338,7 +338,7 @@ START_TEST(masked_in_both_is_absent) {
         preset_inputs(&without);
         rng_logits(&r, LOGITS_UNIT, without.student, n);
         rng_logits(&r, LOGITS_UNIT, without.teacher, n);
-        for (int64_t c = 0; c < n + 2; ++c) {
+        for (int64_t c = 0; c < n + 2; c++) {
             // Classes 4 and 9 are masked; the others keep their order.
             const int64_t from = c - (c > 4) - (c > 9);
             const int masked = c == 4 || c == 9;
@@ -361,7 +361,7 @@ END_TEST
 // DIST ties all rows together: one bad row spoils the total and the whole gradient.
 START_TEST(dist_with_a_bad_row) {
     rng r = {78};
-    for (int32_t dtype = GDKD_F32; dtype <= GDKD_F16; ++dtype) {
+    for (int32_t dtype = GDKD_F32; dtype <= GDKD_F16; dtype++) {
         problem p;
         call how;
         answer got;
@@ -376,19 +376,19 @@ START_TEST(dist_with_a_bad_row) {
         call_run(&p, &how, &got);
         ck_assert_int_eq(got.status, GDKD_OK);
         ck_assert(isnan(got.result.total));
-        for (int i = 0; i < 54; ++i) ck_assert(isnan(got.grad[i]));
+        for (int i = 0; i < 54; i++) ck_assert(isnan(got.grad[i]));
         answer_free(&got);
         // Left out, it does no harm.
         p.target = checked_calloc(6, sizeof *p.target);
         p.target[2] = p.config.ignore_index;
         verdict v;
         ck_assert_msg(compare_call(&p, &how, &v) == 0, "%s", v.message);
-        for (int row = 0; row < 6; ++row) p.target[row] = p.config.ignore_index;
+        for (int row = 0; row < 6; row++) p.target[row] = p.config.ignore_index;
         call_run(&p, &how, &got);
         ck_assert_int_eq(got.status, GDKD_OK);
         ck_assert_double_eq(got.result.total, 0.0);
         ck_assert_int_eq(got.result.rows_used, 0);
-        for (int i = 0; i < 54; ++i) ck_assert_double_eq(got.grad[i], 0.0);
+        for (int i = 0; i < 54; i++) ck_assert_double_eq(got.grad[i], 0.0);
         answer_free(&got);
         problem_free(&p);
     }
@@ -400,7 +400,7 @@ START_TEST(dist_far_from_0_and_cold) {
     static const double temperatures[] = {1e-30, 1e-16, 1e-12, 0.01, 3.0, 1e4};
     static const double offsets[] = {0.0, -0x1p50, 0x1p50};
     static const double student[] = {4, 4, 1, 0, 2, 1}, teacher[] = {4, 4, 0, 1, 3, 1};
-    for (int i = 0; i < 18; ++i) {
+    for (int i = 0; i < 18; i++) {
         problem p;
         call how;
         verdict v;
@@ -411,8 +411,8 @@ START_TEST(dist_far_from_0_and_cold) {
         problem_init(&p, 2, 3);
         p.config.temperature = temperatures[i % 6];
         p.config.temperature_squared = 0;
-        for (int k = 0; k < 6; ++k) p.student[k] = student[k] + offsets[i / 6];
-        for (int k = 0; k < 6; ++k) p.teacher[k] = teacher[k] + offsets[i / 6];
+        for (int k = 0; k < 6; k++) p.student[k] = student[k] + offsets[i / 6];
+        for (int k = 0; k < 6; k++) p.teacher[k] = teacher[k] + offsets[i / 6];
         ck_assert_msg(compare_call(&p, &how, &v) == 0, "T %g, offset %g: %s", p.config.temperature,
                       offsets[i / 6], v.message);
         problem_free(&p);
@@ -441,7 +441,7 @@ START_TEST(dist_clears_what_it_has_not) {
     ck_assert_int_eq(gdkd_dist(&d, &b, &r, NULL, 0), GDKD_OK);
     ck_assert(r.dist_inter > 0.0 && r.dist_intra > 0.0);
     ck_assert_double_eq(r.high + r.ce + r.grad_norm_ce + r.grad_norm_high, 0.0);
-    for (int g = 0; g < GDKD_MAX_GROUPS; ++g)
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++)
         ck_assert_double_eq(r.low[g] + r.student_mass[g] + r.teacher_mass[g] + r.grad_norm_low[g],
                             0.0);
 }

@@ -254,7 +254,7 @@ END_TEST
 
 START_TEST(target_is_needed) {
     fixture f;
-    for (int way = 0; way < 4; ++way) {
+    for (int way = 0; way < 4; way++) {
         fixture_init(&f);
         f.config.ce_weight = way == 0 ? 1.0 : 0.0;
         if (way == 1) f.config.partition = GDKD_PARTITION_TARGET;
@@ -286,13 +286,13 @@ START_TEST(aliases) {
         {"the teacher", 1000, 0, 0, GDKD_ERROR_ALIAS},
         {"the teacher's second element", 1001, 0, 0, GDKD_ERROR_ALIAS},
     };
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; ++i) {
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         float student[3 * COUNT];
         float teacher[3 * COUNT];
         float copy[3 * COUNT];
         fixture f;
         fixture_init(&f);
-        for (int j = 0; j < 3 * COUNT; ++j) student[j] = teacher[j] = copy[j] = (float)(j % 7);
+        for (int j = 0; j < 3 * COUNT; j++) student[j] = teacher[j] = copy[j] = (float)(j % 7);
         f.batch.student = student;
         f.batch.teacher = teacher;
         f.result.grad = table[i].offset >= 1000 ? teacher + (table[i].offset - 1000)
@@ -379,7 +379,7 @@ END_TEST
 START_TEST(weights_without_a_sum) {
     fixture f;
     fixture_init(&f);
-    for (int64_t row = 0; row < ROWS; ++row) f.row_weight[row] = 1.7e308;
+    for (int64_t row = 0; row < ROWS; row++) f.row_weight[row] = 1.7e308;
     f.batch.row_weight = f.row_weight;
     ck_assert_int_eq(gdkd_loss(&f.config, &f.batch, &f.result, NULL, 0), GDKD_ERROR_WEIGHT);
 }

@@ -53,7 +53,7 @@ static int32_t type_of(const char *declaration) {
                  {"int32_t ", GDKD_FIELD_INT32},
                  {"int64_t ", GDKD_FIELD_INT64},
                  {"double ", GDKD_FIELD_DOUBLE}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; ++i)
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strstr(declaration, words[i].word)) return words[i].type;
     return -1;
 }
@@ -92,7 +92,7 @@ START_TEST(table_is_the_header) {
             (end + size - 1) / size * size; // where the compiler puts it, on all systems of 64 bits
         ck_assert_msg(gdkd_field_offset(_i, index) == end, "%s: offset", name);
         end += size * (size_t)elements;
-        ++index;
+        index++;
     }
     ck_assert_int_gt(index, 5);
     ck_assert_ptr_null(gdkd_field_name(_i, index));
@@ -103,7 +103,7 @@ END_TEST
 
 START_TEST(what_is_not_in_the_table) {
     static const int32_t none[] = {-1, STRUCTURES, INT32_MAX, INT32_MIN};
-    for (int i = 0; i < 4; ++i) {
+    for (int i = 0; i < 4; i++) {
         double value;
         ck_assert_uint_eq(gdkd_struct_size(none[i]), 0);
         ck_assert_ptr_null(gdkd_new(none[i]));
@@ -112,7 +112,7 @@ START_TEST(what_is_not_in_the_table) {
         gdkd_config_init(&config);
         ck_assert_int_eq(gdkd_set_int(none[i], &config, "k", 1), GDKD_ERROR_ENUM);
         ck_assert_int_eq(gdkd_get_double(none[i], &config, "w_high", &value), GDKD_ERROR_ENUM);
-        for (int j = 0; j < 8; ++j) { // neither such a structure nor such an index
+        for (int j = 0; j < 8; j++) { // neither such a structure nor such an index
             const int32_t structure = j < 4 ? none[i] : j - 4, index = j < 4 ? 0 : none[i];
             const int32_t at = index == STRUCTURES ? 1000 : index;
             ck_assert_ptr_null(gdkd_field_name(structure, at));
@@ -160,7 +160,7 @@ static int64_t stored_integer(int32_t type, const void *place) {
 static void check_integers(int32_t structure, unsigned char *object, const char *name, int32_t type,
                            size_t offset) {
     const size_t size = gdkd_struct_size(structure);
-    for (size_t i = 0; i < sizeof integers / sizeof *integers; ++i) {
+    for (size_t i = 0; i < sizeof integers / sizeof *integers; i++) {
         unsigned char before[1024];
         int64_t value = 0;
         memcpy(before, object, size);
@@ -180,7 +180,7 @@ static void check_integers(int32_t structure, unsigned char *object, const char 
 static void check_double(int32_t structure, unsigned char *object, const char *name,
                          size_t offset) {
     static const double values[] = {0.0, -0.0, 4.5, (double)INFINITY, (double)NAN};
-    for (size_t i = 0; i < sizeof values / sizeof *values; ++i) {
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         double value = 1.0;
         ck_assert_int_eq(gdkd_set_double(structure, object, name, values[i]), GDKD_OK);
         ck_assert(same_bytes(object + offset, &values[i], sizeof value));
@@ -224,9 +224,9 @@ static void check_other_types(int32_t structure, void *object, const char *name,
 START_TEST(every_field_is_set_and_read) {
     unsigned char *object = gdkd_new(_i);
     ck_assert_ptr_nonnull(object);
-    for (int32_t index = 1; gdkd_field_name(_i, index); ++index) {
+    for (int32_t index = 1; gdkd_field_name(_i, index); index++) {
         const int32_t type = gdkd_field_type(_i, index), elements = gdkd_field_elements(_i, index);
-        for (int32_t e = 0; e < elements; ++e) {
+        for (int32_t e = 0; e < elements; e++) {
             char name[64];
             snprintf(name, sizeof name, elements > 1 ? "%s[%d]" : "%s", gdkd_field_name(_i, index),
                      e);
@@ -305,7 +305,7 @@ START_TEST(names_that_are_none) {
     gdkd_config *config = gdkd_new(GDKD_STRUCT_CONFIG);
     gdkd_config before;
     memcpy(&before, config, sizeof before);
-    for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         double value = 3.0;
         ck_assert_msg(gdkd_set_double(GDKD_STRUCT_CONFIG, config, names[i], 2.0) ==
                           GDKD_ERROR_FIELD,
@@ -364,7 +364,7 @@ START_TEST(nearest_names) {
         {GDKD_STRUCT_RESULT, "grad_norms_low", "grad_norm_low"},
         {GDKD_STRUCT_DIST_CONFIG, "betta", "beta"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i)
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         ck_assert_str_eq(gdkd_nearest_field(cases[i].structure, cases[i].given), cases[i].nearest);
     ck_assert_ptr_null(gdkd_nearest_field(GDKD_STRUCT_CONFIG, NULL));
     char *endless = checked_calloc(100001, 1);
@@ -376,7 +376,7 @@ END_TEST
 
 // Every name of the table is nearest to itself: distance 0 is the least.
 START_TEST(nearest_to_itself) {
-    for (int32_t index = 0; gdkd_field_name(_i, index); ++index) {
+    for (int32_t index = 0; gdkd_field_name(_i, index); index++) {
         const char *name = gdkd_field_name(_i, index);
         ck_assert_ptr_eq(gdkd_nearest_field(_i, name), name);
     }

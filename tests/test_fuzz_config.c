@@ -116,7 +116,7 @@ static void set_field(state *s, const field *f, rng *r, int64_t oddity) {
 static void fill_tables(state *s, rng *r, int64_t oddity) {
     const int64_t classes = s->batch.classes > 0 ? s->batch.classes : 1;
     const int32_t wide = s->batch.target_dtype == GDKD_INT64;
-    for (int i = 0; i < TABLE; ++i) {
+    for (int i = 0; i < TABLE; i++) {
         const int64_t target = rng_below(r, oddity) ? rng_below(r, classes) : odd_int(r);
         const int32_t narrow = (int32_t)(uint32_t)(uint64_t)target;
         if (wide) memcpy(s->target + 8 * i, &target, 8);
@@ -126,7 +126,7 @@ static void fill_tables(state *s, rng *r, int64_t oddity) {
         s->row_weight[i] = rng_below(r, oddity) ? rng_uniform(r) : odd_real(r);
         s->row_loss[i] = 4.5;
     }
-    for (int i = 0; i < ELEMENTS; ++i) {
+    for (int i = 0; i < ELEMENTS; i++) {
         s->groups[i] = (uint8_t)(rng_below(r, oddity) ? rng_below(r, 8) : rng_below(r, 256));
     }
 }
@@ -159,7 +159,7 @@ static void keep_inside(state *s) {
                                s->result.grad_stride};
     double most = 0.0;
     if (b->classes > MOST_CLASSES) b->classes = MOST_CLASSES;
-    for (int i = 0; i < 4; ++i) most = fmax(most, span(s, strides[i]));
+    for (int i = 0; i < 4; i++) most = fmax(most, span(s, strides[i]));
     if (most <= ELEMENTS && (double)b->outer * (double)b->inner <= TABLE) return;
     if (most >= 0x1p64) return; // must be refused: no memory is that large
     b->outer = b->outer < 0 ? b->outer : 1;
@@ -175,7 +175,7 @@ static void point(state *s, rng *r) {
     gdkd_batch *b = &s->batch;
     const void *pointers[] = {s->student, s->teacher,    s->target,    s->k_table,
                               s->groups,  s->low_weight, s->row_weight};
-    for (int i = 0; i < 7; ++i) maybe_null(&pointers[i], r);
+    for (int i = 0; i < 7; i++) maybe_null(&pointers[i], r);
     b->student = pointers[0];
     b->teacher = pointers[1];
     b->target = pointers[2];
@@ -194,7 +194,7 @@ static void randomise(state *s, rng *r) {
     gdkd_batch_init(&s->batch);
     gdkd_result_init(&s->result);
     gdkd_dist_config_init(&s->dist);
-    for (int i = 0; i < FIELDS; ++i) set_field(s, &fields[i], r, oddity);
+    for (int i = 0; i < FIELDS; i++) set_field(s, &fields[i], r, oddity);
     keep_inside(s);
     fill_tables(s, r, oddity < 1000 ? 2000 : 1000000);
     fill_logits(s, r);
@@ -230,7 +230,7 @@ static void run_many(int dist, uint64_t first, int64_t count) {
     static state now;
     static state before;
     int64_t accepted = 0;
-    for (int64_t i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < count; i++) {
         const uint64_t seed = first + (uint64_t)i;
         rng r = {seed};
         randomise(&now, &r);
@@ -261,11 +261,11 @@ END_TEST
 START_TEST(all_bits) {
     static state now;
     static state before;
-    for (uint64_t seed = 1; seed < 4000; ++seed) {
+    for (uint64_t seed = 1; seed < 4000; seed++) {
         rng r = {seed};
         randomise(&now, &r);
         unsigned char *config = (unsigned char *)&now.config;
-        for (size_t i = sizeof now.config.struct_size; i < sizeof now.config; ++i) {
+        for (size_t i = sizeof now.config.struct_size; i < sizeof now.config; i++) {
             config[i] = (unsigned char)rng_bits(&r);
         }
         memcpy(&before, &now, sizeof now);

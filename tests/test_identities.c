@@ -14,7 +14,7 @@
 #include <string.h>
 
 static void random_rows(problem *p, rng *r) {
-    for (int64_t row = 0; row < p->rows; ++row) {
+    for (int64_t row = 0; row < p->rows; row++) {
         rng_logits(r, LOGITS_UNIT, p->student + row * p->classes, p->classes);
         rng_logits(r, LOGITS_MULTIMODAL, p->teacher + row * p->classes, p->classes);
     }
@@ -26,11 +26,11 @@ static void general_problem(problem *p, rng *r, int64_t rows, int64_t classes) {
     random_rows(p, r);
     p->target = checked_calloc((size_t)rows, sizeof *p->target);
     p->groups = checked_calloc((size_t)classes, 1);
-    for (int64_t i = 0; i < rows; ++i) p->target[i] = rng_below(r, classes);
-    for (int64_t c = 0; c < classes; ++c) p->groups[c] = (uint8_t)rng_below(r, GDKD_MAX_GROUPS);
+    for (int64_t i = 0; i < rows; i++) p->target[i] = rng_below(r, classes);
+    for (int64_t c = 0; c < classes; c++) p->groups[c] = (uint8_t)rng_below(r, GDKD_MAX_GROUPS);
     p->config.k = 1 + classes / 4;
     p->config.temperature = 2.0;
-    for (int g = 0; g < GDKD_MAX_GROUPS; ++g) p->config.w_low[g] = 1.0;
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++) p->config.w_low[g] = 1.0;
 }
 
 static void run(const problem *p, int32_t dtype, answer *a) {
@@ -46,8 +46,8 @@ static void near(const char *what, const answer *a, const answer *b, int64_t cou
     ck_assert_msg(fabs(a->result.total - b->result.total) <= tolerance * fabs(b->result.total),
                   "%s: loss %.17g and %.17g", what, a->result.total, b->result.total);
     double steepest = 0.0;
-    for (int64_t i = 0; i < count; ++i) steepest = fmax(steepest, fabs(b->grad[i]));
-    for (int64_t i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < count; i++) steepest = fmax(steepest, fabs(b->grad[i]));
+    for (int64_t i = 0; i < count; i++) {
         ck_assert_msg(fabs(a->grad[i] - b->grad[i]) <= tolerance * steepest,
                       "%s: grad[%d] %.17g and %.17g", what, (int)i, a->grad[i], b->grad[i]);
     }
@@ -65,7 +65,7 @@ START_TEST(every_partition_makes_kd) {
     run(&p, GDKD_F64, &kd);
     p.config.w_high = 1.0;
     p.config.mass_scaled_groups = 0xff;
-    for (int32_t partition = 0; partition <= GDKD_PARTITION_MAP; ++partition) {
+    for (int32_t partition = 0; partition <= GDKD_PARTITION_MAP; partition++) {
         char what[32];
         snprintf(what, sizeof what, "partition %d", partition);
         p.config.partition = partition;
@@ -84,8 +84,8 @@ START_TEST(one_class_group_has_no_low_term) {
     answer a;
     general_problem(&p, &r, 9, 33);
     p.config.k = 1;
-    for (int32_t divergence = 0; divergence <= GDKD_DIVERGENCE_SYMMETRIC_KL; ++divergence) {
-        for (int32_t dtype = GDKD_F32; dtype <= GDKD_F64; ++dtype) {
+    for (int32_t divergence = 0; divergence <= GDKD_DIVERGENCE_SYMMETRIC_KL; divergence++) {
+        for (int32_t dtype = GDKD_F32; dtype <= GDKD_F64; dtype++) {
             for (int32_t partition = GDKD_PARTITION_TARGET; partition <= GDKD_PARTITION_TOP1_TOPK;
                  ++partition) {
                 p.config.divergence = divergence;
@@ -109,7 +109,7 @@ START_TEST(empty_group_contributes_nothing) {
     answer a;
     general_problem(&p, &r, 9, 33);
     run(&p, GDKD_F64, &kd);
-    for (int64_t k = 33; k < 36; ++k) {
+    for (int64_t k = 33; k < 36; k++) {
         for (int32_t partition = GDKD_PARTITION_TOP; partition <= GDKD_PARTITION_BOTTOM;
              ++partition) {
             p.config.partition = partition;
@@ -143,24 +143,24 @@ START_TEST(constants_do_not_matter) {
     rng r = {4};
     const int64_t rows = 7;
     const int64_t classes = 29;
-    for (int32_t i = 0; i < 6 * 3 * 4; ++i) {
+    for (int32_t i = 0; i < 6 * 3 * 4; i++) {
         problem p;
         answer a;
         answer shifted;
         general_problem(&p, &r, rows, classes);
         rich_config(&p, i % 6, i / 6 % 3, i / 18);
         run(&p, GDKD_F64, &a);
-        for (int64_t row = 0; row < rows; ++row) {
+        for (int64_t row = 0; row < rows; row++) {
             double sum = 0.0;
             double size = 0.0;
-            for (int64_t c = 0; c < classes; ++c) {
+            for (int64_t c = 0; c < classes; c++) {
                 sum += a.grad[row * classes + c];
                 size += fabs(a.grad[row * classes + c]);
             }
             ck_assert_msg(fabs(sum) <= 1e-13 * size, "config %d: the gradient sums to %g of %g", i,
                           sum, size);
         }
-        for (int64_t j = 0; j < rows * classes; ++j) {
+        for (int64_t j = 0; j < rows * classes; j++) {
             const int64_t which = j / classes;
             const double row = (double)which;
             p.student[j] += 8.0 * row; // rounded to 2^-48 or better
@@ -179,22 +179,22 @@ START_TEST(symmetric_is_half_of_each) {
     rng r = {5};
     const int64_t rows = 7;
     const int64_t classes = 29;
-    for (int32_t partition = 0; partition <= GDKD_PARTITION_MAP; ++partition) {
+    for (int32_t partition = 0; partition <= GDKD_PARTITION_MAP; partition++) {
         problem p;
         answer a[3];
         general_problem(&p, &r, rows, classes);
         p.config.partition = partition;
         p.config.w_high = 0.0;
-        for (int32_t divergence = 0; divergence < 3; ++divergence) {
+        for (int32_t divergence = 0; divergence < 3; divergence++) {
             p.config.divergence = divergence;
             run(&p, GDKD_F64, &a[divergence]);
         }
         a[0].result.total = 0.5 * (a[0].result.total + a[1].result.total);
-        for (int64_t i = 0; i < rows * classes; ++i) {
+        for (int64_t i = 0; i < rows * classes; i++) {
             a[0].grad[i] = 0.5 * (a[0].grad[i] + a[1].grad[i]);
         }
         near("symmetric", &a[2], &a[0], rows * classes, 1e-12);
-        for (int divergence = 0; divergence < 3; ++divergence) answer_free(&a[divergence]);
+        for (int divergence = 0; divergence < 3; divergence++) answer_free(&a[divergence]);
         problem_free(&p);
     }
 }
@@ -226,7 +226,7 @@ START_TEST(standardised_at_any_size) {
     enum { MANY = 7 };
     const double student[MANY] = {3, -1, 0.5, 2, -2.5, 1, 0};
     const double teacher[MANY] = {1, 0, 2, -1, 0.25, -3, 4};
-    for (int grouped = 0; grouped < 2; ++grouped) {
+    for (int grouped = 0; grouped < 2; grouped++) {
         gdkd_config config;
         double loss[2], grad[2][MANY];
         const int power[2] = {100, 620};
@@ -234,11 +234,11 @@ START_TEST(standardised_at_any_size) {
             gdkd_config_ls_gdkd(&config, 2, 3, 1, 1, 1, GDKD_STANDARDIZE_GROUPS);
         else
             gdkd_config_lskd(&config, 2);
-        for (int i = 0; i < 2; ++i) {
+        for (int i = 0; i < 2; i++) {
             double s[MANY], t[MANY];
             gdkd_batch batch;
             gdkd_result result;
-            for (int c = 0; c < MANY; ++c) {
+            for (int c = 0; c < MANY; c++) {
                 s[c] = ldexp(student[c], power[i]);
                 t[c] = ldexp(teacher[c], power[i]);
             }
@@ -256,7 +256,7 @@ START_TEST(standardised_at_any_size) {
         }
         ck_assert_double_gt(loss[0], 0.01);
         ck_assert_double_eq_tol(loss[0], loss[1], 1e-13);
-        for (int c = 0; c < MANY; ++c) {
+        for (int c = 0; c < MANY; c++) {
             ck_assert_double_gt(fabs(grad[0][c]), 1e-36);
             ck_assert_double_eq_tol(grad[0][c] / grad[1][c], 1, 1e-11);
         }
@@ -266,7 +266,7 @@ END_TEST
 
 START_TEST(equal_models_have_no_loss) {
     rng r = {7};
-    for (int32_t i = 0; i < 6 * 3 * 4 * 2; ++i) {
+    for (int32_t i = 0; i < 6 * 3 * 4 * 2; i++) {
         problem p;
         answer a;
         general_problem(&p, &r, 5, 40);
@@ -278,7 +278,7 @@ START_TEST(equal_models_have_no_loss) {
         const double nothing = dtype == GDKD_F64 ? 1e-13 : 1e-6;
         ck_assert_msg(fabs(a.result.total) <= nothing, "config %d: %g", i, a.result.total);
         // Standardisation multiplies by 1 / deviation, which is about 1 here.
-        for (int j = 0; j < 200; ++j) ck_assert_double_le(fabs(a.grad[j]), 10.0 * nothing);
+        for (int j = 0; j < 200; j++) ck_assert_double_le(fabs(a.grad[j]), 10.0 * nothing);
         answer_free(&a);
         problem_free(&p);
     }
@@ -310,7 +310,7 @@ typedef struct shape {
 static void bits_over(const shape *s, int32_t kind, int by_isa, const int32_t *settings,
                       int count) {
     // Norms are found in double alone; without them floats take the float kernels.
-    for (int32_t way = 0; way < 3; ++way) {
+    for (int32_t way = 0; way < 3; way++) {
         const int32_t dtype = way == 2 ? GDKD_F64 : GDKD_F32;
         rng r = {(uint64_t)(kind + 1)};
         problem p;
@@ -326,7 +326,7 @@ static void bits_over(const shape *s, int32_t kind, int by_isa, const int32_t *s
         *setting = settings[0];
         call_run(&p, &how, &first);
         ck_assert_int_eq(first.status, GDKD_OK);
-        for (int i = 1; i < count; ++i) {
+        for (int i = 1; i < count; i++) {
             answer a;
             *setting = settings[i];
             call_run(&p, &how, &a);
@@ -372,8 +372,8 @@ START_TEST(inside_a_parallel_region) {
     p.config.num_threads = 4;
     call_run(&p, &how, &alone);
 #pragma omp parallel for num_threads(2)
-    for (int i = 0; i < 2; ++i) call_run(&p, &how, &inside[i]);
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; i++) call_run(&p, &how, &inside[i]);
+    for (int i = 0; i < 2; i++) {
         ck_assert_msg(same_bits(&inside[i], &alone, &p), "other bits inside a parallel region");
         answer_free(&inside[i]);
     }
@@ -393,7 +393,7 @@ typedef struct caller {
 
 static void *call_often(void *data) {
     caller *c = data;
-    for (int i = 0; i < 60; ++i) {
+    for (int i = 0; i < 60; i++) {
         call how;
         answer a;
         memset(&how, 0, sizeof how);
@@ -409,17 +409,17 @@ START_TEST(re_entrant) {
     rng r = {8};
     caller callers[3];
     pthread_t threads[3];
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 3; i++) {
         bits_problem(&callers[i].p, &r, 23 * i, 50 + 30 * i, 100 + 77 * i);
         callers[i].p.config.num_threads = 1 + i;
         callers[i].dtype = i % 2;
         callers[i].failures = 0;
         run(&callers[i].p, callers[i].dtype, &callers[i].alone);
     }
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(pthread_create(&threads[i], NULL, call_often, &callers[i]), 0);
     }
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 3; i++) {
         pthread_join(threads[i], NULL);
         ck_assert_int_eq(callers[i].failures, 0);
         answer_free(&callers[i].alone);

@@ -82,7 +82,7 @@ static void fill_logits(const shape *s, int32_t dtype, unsigned char *data, uint
     rng r = {seed};
     // The padding, and every element that is not a row's, is NaN: reading it would show.
     const int64_t stride = s->classes * s->inner + s->pad;
-    for (int64_t i = 0; i < s->outer * stride - s->pad; ++i) {
+    for (int64_t i = 0; i < s->outer * stride - s->pad; i++) {
         const int inside = i % stride < s->classes * s->inner;
         number_store(dtype, data, i, inside ? 2.0 * rng_normal(&r) : (double)NAN);
     }
@@ -91,7 +91,7 @@ static void fill_logits(const shape *s, int32_t dtype, unsigned char *data, uint
 // Every second row of the student nearly as the teacher has it, so that it takes the second pass.
 static void make_alike(const shape *s, arena *a) {
     const int64_t stride = s->classes * s->inner + s->pad;
-    for (int64_t i = 0; i < s->outer * stride - s->pad; ++i) {
+    for (int64_t i = 0; i < s->outer * stride - s->pad; i++) {
         if (i % stride >= s->classes * s->inner || i % stride % s->inner % 2 != i / stride % 2)
             continue;
         const double t = number_load(a->batch.teacher_dtype, a->at[TEACHER].data, i);
@@ -101,7 +101,7 @@ static void make_alike(const shape *s, arena *a) {
 
 static void fill_tables(const shape *s, arena *a, const options *how) {
     const int64_t rows = s->outer * s->inner;
-    for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t r = 0; r < rows; r++) {
         const int idle = r % 6 == 5 && !how->all_used;
         const int64_t target = idle ? a->config.ignore_index : r % s->classes;
         const int32_t narrow = (int32_t)target;
@@ -110,13 +110,13 @@ static void fill_tables(const shape *s, arena *a, const options *how) {
         if (a->batch.target_dtype == GDKD_INT32) memcpy(a->at[TARGET].data + 4 * r, &narrow, 4);
         memcpy(a->at[ROW_WEIGHT].data + 8 * r, &weight, 8);
     }
-    for (int64_t c = 0; c < s->classes; ++c) {
+    for (int64_t c = 0; c < s->classes; c++) {
         const int64_t k = 1 + c % 4;
         const double weight = 0.5 + 0.5 * (double)(c % 3);
         memcpy(a->at[K_TABLE].data + 8 * c, &k, 8);
         memcpy(a->at[LOW_WEIGHT].data + 8 * c, &weight, 8);
     }
-    for (size_t i = 0; i < a->at[GROUPS].bytes; ++i) a->at[GROUPS].data[i] = (uint8_t)(i % 3);
+    for (size_t i = 0; i < a->at[GROUPS].bytes; i++) a->at[GROUPS].data[i] = (uint8_t)(i % 3);
 }
 
 static void place_buffers(arena *a, const shape *s, place where, size_t workspace,
@@ -139,7 +139,7 @@ static void place_buffers(arena *a, const shape *s, place where, size_t workspac
         [ROW_LOSS] = rows * 8,
         [WORK] = workspace,
     };
-    for (int i = 0; i < BUFFERS; ++i) guard(&a->at[i], bytes[i], where);
+    for (int i = 0; i < BUFFERS; i++) guard(&a->at[i], bytes[i], where);
 }
 
 static void describe(arena *a, const shape *s) {
@@ -179,10 +179,10 @@ static void check_gradient(const shape *s, int32_t dtype, const unsigned char *g
     const int64_t stride = s->classes * s->inner + s->pad;
     const size_t size = number_size(dtype);
     out->grad = 0;
-    for (int64_t i = 0; i < s->outer * stride - s->pad; ++i) {
+    for (int64_t i = 0; i < s->outer * stride - s->pad; i++) {
         const int inside = i % stride < s->classes * s->inner;
         if (inside) ck_assert(isfinite(number_load(dtype, grad, i)));
-        for (size_t b = 0; b < size; ++b) {
+        for (size_t b = 0; b < size; b++) {
             const unsigned char byte = grad[(size_t)i * size + b];
             if (inside)
                 out->grad = out->grad * 0x100000001b3 + byte;
@@ -217,7 +217,7 @@ static outcome guarded_call(const gdkd_config *config, const shape *s, int32_t d
     fill_tables(s, &a, how);
     memset(a.at[GRAD].data, 0x5a, a.at[GRAD].bytes);
     memset(a.at[WORK].data, 0xff, a.at[WORK].bytes); // what is used before it is written shows: NaN
-    for (int i = STUDENT; i <= ROW_WEIGHT; ++i)
+    for (int i = STUDENT; i <= ROW_WEIGHT; i++)
         if (i != STUDENT || !how->in_place) make_read_only(&a.at[i]);
     const gdkd_status status =
         gdkd_loss(&a.config, &a.batch, &a.result, a.at[WORK].data, workspace);
@@ -225,7 +225,7 @@ static outcome guarded_call(const gdkd_config *config, const shape *s, int32_t d
     ck_assert_msg(isfinite(a.result.total), "an element outside the rows was read");
     check_gradient(s, dtype, a.result.grad, !how->in_place, &out);
     out.total = a.result.total;
-    for (int i = 0; i < BUFFERS; ++i) unguard(&a.at[i]);
+    for (int i = 0; i < BUFFERS; i++) unguard(&a.at[i]);
     return out;
 }
 
@@ -241,12 +241,12 @@ static void check_same(const outcome *a, const outcome *b) {
 }
 
 START_TEST(guard_pages) {
-    for (int i = 0; i < LOSS_PRESETS; ++i) {
-        for (int32_t dtype = GDKD_F32; dtype <= GDKD_F16; ++dtype) {
+    for (int i = 0; i < LOSS_PRESETS; i++) {
+        for (int32_t dtype = GDKD_F32; dtype <= GDKD_F16; dtype++) {
             gdkd_config config = loss_presets()[i].config;
             const options how = {0};
             outcome first = {0};
-            for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); ++isa) {
+            for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); isa++) {
                 config.isa = isa;
                 const outcome at_start = guarded_call(&config, &shapes[_i], dtype, (dtype + i) % 4,
                                                       FLUSH_WITH_START, &how);
@@ -272,7 +272,7 @@ enum {
 };
 
 START_TEST(guard_pages_without_a_term) {
-    for (int i = 0; i < LOSS_PRESETS * DTYPE_PAIRS * 2; ++i) {
+    for (int i = 0; i < LOSS_PRESETS * DTYPE_PAIRS * 2; i++) {
         const int32_t *pair = dtype_pairs[i / 2 % DTYPE_PAIRS];
         gdkd_config config = loss_presets()[i / (2 * DTYPE_PAIRS)].config;
         const options how = {0};
@@ -285,8 +285,8 @@ END_TEST
 
 // Rules that read a table: k by row and by class.
 START_TEST(guard_pages_around_tables) {
-    for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); ++isa) {
-        for (int32_t rule = GDKD_K_FIXED; rule <= GDKD_K_MASS; ++rule) {
+    for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); isa++) {
+        for (int32_t rule = GDKD_K_FIXED; rule <= GDKD_K_MASS; rule++) {
             const shape s = {9, 9, 1, 0}; // as many rows as classes: one table serves both rules
             const options how = {0};
             gdkd_config config;
@@ -334,7 +334,7 @@ static int route_loss(int i, gdkd_config *c) {
     c->partition = partitions[i];
     c->temperature = 2;
     c->k = i == 3 || i == 6 ? 12 : 3; // 12: more than are picked
-    for (int g = 0; g < GDKD_MAX_GROUPS; ++g) c->w_low[g] = 1;
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++) c->w_low[g] = 1;
     if (i == 9 || i == 15) c->standardize = GDKD_STANDARDIZE_GLOBAL;
     if (i == 10 || i == 11) c->standardize = GDKD_STANDARDIZE_GROUPS;
     if (i == 12) c->standardize = GDKD_STANDARDIZE_OTHER;
@@ -382,7 +382,7 @@ static const uint32_t routes[] = {
 enum { ROUTES = sizeof routes / sizeof routes[0] };
 
 static int index_of_route(uint32_t route) {
-    for (int i = 0; i < ROUTES; ++i)
+    for (int i = 0; i < ROUTES; i++)
         if (routes[i] == route) return i;
     ck_abort_msg("a route that the list does not have: %x", route);
 }
@@ -390,7 +390,7 @@ static int index_of_route(uint32_t route) {
 // Every route, loss and element type, with what a result may ask for, on every instruction set, both ends of every buffer.
 START_TEST(guard_pages_on_every_route) {
     int met[ROUTES] = {0};
-    for (int i = 0; i < ROUTE_SHAPES * ROUTE_TYPES * LOSSES * ASKED; ++i) {
+    for (int i = 0; i < ROUTE_SHAPES * ROUTE_TYPES * LOSSES * ASKED; i++) {
         const int asked = i % ASKED, loss = i / ASKED % LOSSES,
                   types = i / ASKED / LOSSES % ROUTE_TYPES;
         const shape *s = &route_shapes[i / ASKED / LOSSES / ROUTE_TYPES];
@@ -414,15 +414,15 @@ START_TEST(guard_pages_on_every_route) {
                                            FLUSH_WITH_START, &how);
         check_same(&other, &first);
     }
-    for (int i = 0; i < ROUTES; ++i) ck_assert_msg(met[i] > 0, "no call takes route %x", routes[i]);
+    for (int i = 0; i < ROUTES; i++) ck_assert_msg(met[i] > 0, "no call takes route %x", routes[i]);
 }
 END_TEST
 
 // Every array one element off, the workspace one byte off, and the answer is the same.
 START_TEST(unaligned) {
     enum { ROWS = 5, CLASSES = 37, COUNT = ROWS * CLASSES };
-    for (int i = 0; i < LOSS_PRESETS; ++i) {
-        for (int32_t dtype = GDKD_F32; dtype <= GDKD_F16; ++dtype) {
+    for (int i = 0; i < LOSS_PRESETS; i++) {
+        for (int32_t dtype = GDKD_F32; dtype <= GDKD_F16; dtype++) {
             const size_t size = number_size(dtype);
             double totals[2];
             double grads[2][COUNT];
@@ -430,7 +430,7 @@ START_TEST(unaligned) {
             problem_init(&p, ROWS, CLASSES);
             p.config = loss_presets()[i].config;
             preset_inputs(&p);
-            for (int off = 0; off < 2; ++off) {
+            for (int off = 0; off < 2; off++) {
                 const size_t shift = off ? size : 0;
                 unsigned char *memory = aligned_alloc(64, 3 * 4096);
                 gdkd_batch b;
@@ -458,7 +458,7 @@ START_TEST(unaligned) {
                 unsigned char *workspace = checked_calloc(bytes + 1, 1);
                 ck_assert_int_eq(gdkd_loss(&p.config, &b, &r, workspace + off, bytes), GDKD_OK);
                 totals[off] = r.total;
-                for (int j = 0; j < COUNT; ++j) grads[off][j] = number_load(dtype, grad, j);
+                for (int j = 0; j < COUNT; j++) grads[off][j] = number_load(dtype, grad, j);
                 free(workspace);
                 free(memory);
             }
@@ -492,14 +492,14 @@ static void dist_guarded(const shape *s, int32_t dtype, place where) {
     a.batch.teacher = a.at[TEACHER].data;
     a.batch.target = a.at[TARGET].data;
     a.result.grad = a.at[GRAD].data;
-    for (int i = STUDENT; i <= ROW_WEIGHT; ++i) make_read_only(&a.at[i]);
+    for (int i = STUDENT; i <= ROW_WEIGHT; i++) make_read_only(&a.at[i]);
     ck_assert_int_eq(gdkd_dist(&d, &a.batch, &a.result, a.at[WORK].data, workspace), GDKD_OK);
     ck_assert(isfinite(a.result.total));
-    for (int i = 0; i < BUFFERS; ++i) unguard(&a.at[i]);
+    for (int i = 0; i < BUFFERS; i++) unguard(&a.at[i]);
 }
 
 START_TEST(dist_guard_pages) {
-    for (int32_t dtype = GDKD_F32; dtype <= GDKD_F16; ++dtype) {
+    for (int32_t dtype = GDKD_F32; dtype <= GDKD_F16; dtype++) {
         dist_guarded(&shapes[_i], dtype, FLUSH_WITH_START);
         dist_guarded(&shapes[_i], dtype, FLUSH_WITH_END);
     }

@@ -42,10 +42,10 @@ static void check_case(const ref_case *c) {
     } else {
         plain_loss(&p, &r);
     }
-    for (int i = 0; i < c->term_count; ++i) largest = fmax(largest, fabs(c->terms[i].value));
+    for (int i = 0; i < c->term_count; i++) largest = fmax(largest, fabs(c->terms[i].value));
     ck_assert_msg(fabs(r.total - c->loss) <= 1e-10 * largest, "case %ld %s: loss %.17g, not %.17g",
                   c->number, c->name, r.total, c->loss);
-    for (int i = 0; i < c->term_count; ++i) {
+    for (int i = 0; i < c->term_count; i++) {
         int group;
         const term_kind kind = case_term(c, c->terms[i].key, &group);
         const double value = term_of(&r, kind, group);
@@ -53,8 +53,8 @@ static void check_case(const ref_case *c) {
                       "case %ld %s: %s %.17g, not %.17g", c->number, c->name, c->terms[i].key,
                       value, c->terms[i].value);
     }
-    for (int64_t i = 0; i < p.rows * p.classes; ++i) steepest = fmax(steepest, fabs(c->grad[i]));
-    for (int64_t i = 0; i < p.rows * p.classes; ++i) {
+    for (int64_t i = 0; i < p.rows * p.classes; i++) steepest = fmax(steepest, fabs(c->grad[i]));
+    for (int64_t i = 0; i < p.rows * p.classes; i++) {
         ck_assert_msg(fabs(r.grad[i] - c->grad[i]) <= 1e-10 * steepest,
                       "case %ld %s: grad[%lld] %.17g, not %.17g", c->number, c->name, (long long)i,
                       r.grad[i], c->grad[i]);
@@ -69,7 +69,7 @@ START_TEST(reference_cases) {
     ck_assert_msg(cases_read(TEST_DATA "/reference_cases.txt", &cases, error, sizeof error) == 0,
                   "%s", error);
     ck_assert_int_eq(cases.count, 193);
-    for (long i = 0; i < cases.count; ++i) check_case(&cases.items[i]);
+    for (long i = 0; i < cases.count; i++) check_case(&cases.items[i]);
     cases_free(&cases);
 }
 END_TEST
@@ -80,7 +80,7 @@ START_TEST(adaptive_k) {
     ref_cases cases;
     long seen = 0;
     ck_assert_int_eq(cases_read(TEST_DATA "/reference_cases.txt", &cases, error, sizeof error), 0);
-    for (long i = 0; i < cases.count; ++i) {
+    for (long i = 0; i < cases.count; i++) {
         const ref_case *c = &cases.items[i];
         problem p;
         double unused;
@@ -88,14 +88,14 @@ START_TEST(adaptive_k) {
         ck_assert_int_eq(case_problem(c, &p, &unused, &unused, error, sizeof error), 0);
         int64_t *index = checked_calloc((size_t)c->classes, sizeof *index);
         uint8_t *group = checked_calloc((size_t)c->classes, 1);
-        for (int64_t j = 0; j < c->classes; ++j) index[j] = j;
-        for (int64_t row = 0; row < c->rows; ++row) {
+        for (int64_t j = 0; j < c->classes; j++) index[j] = j;
+        for (int64_t row = 0; row < c->rows; row++) {
             int64_t k = 0;
             plain_partition(&p, row, -1, index, c->classes, group);
-            for (int64_t j = 0; j < c->classes; ++j) k += group[j] == 0;
+            for (int64_t j = 0; j < c->classes; j++) k += group[j] == 0;
             ck_assert_msg(k == c->row_k[row], "case %ld row %lld: k %lld, the reference has %lld",
                           c->number, (long long)row, (long long)k, (long long)c->row_k[row]);
-            ++seen;
+            seen++;
         }
         free(index);
         free(group);
@@ -131,15 +131,15 @@ static void check_gradient(problem *p, const char *what) {
     } else {
         plain_loss(p, &r);
     }
-    for (int64_t i = 0; i < p->rows * p->classes; ++i) steepest = fmax(steepest, fabs(r.grad[i]));
+    for (int64_t i = 0; i < p->rows * p->classes; i++) steepest = fmax(steepest, fabs(r.grad[i]));
     ck_assert_msg(steepest > 1e-4, "%s: the gradient is nothing but zeros", what);
-    for (int64_t i = 0; i < p->rows * p->classes; ++i) {
+    for (int64_t i = 0; i < p->rows * p->classes; i++) {
         // Five points: the error is h^4 times the fifth derivative.
         static const double steps[4] = {1.0, -1.0, 2.0, -2.0};
         static const double factors[4] = {8.0, -8.0, -1.0, 1.0};
         const double at = p->student[i];
         double slope = 0.0;
-        for (int k = 0; k < 4; ++k) {
+        for (int k = 0; k < 4; k++) {
             p->student[i] = at + steps[k] * h;
             slope += factors[k] * total_of(p) / (12.0 * h);
         }
@@ -157,7 +157,7 @@ static void rich_problem(problem *p, rng *r, int32_t partition, int32_t divergen
     const int64_t rows = 4;
     const int64_t classes = 9;
     problem_init(p, rows, classes);
-    for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t row = 0; row < rows; row++) {
         rng_logits(r, LOGITS_UNIT, p->student + row * classes, classes);
         rng_logits(r, LOGITS_UNIT, p->teacher + row * classes, classes);
     }
@@ -183,12 +183,12 @@ static void rich_problem(problem *p, rng *r, int32_t partition, int32_t divergen
     p->row_weight = checked_calloc((size_t)rows, sizeof *p->row_weight);
     p->groups = checked_calloc((size_t)classes, 1);
     p->low_weight = checked_calloc((size_t)classes, sizeof *p->low_weight);
-    for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t row = 0; row < rows; row++) {
         p->target[row] = rng_below(r, classes);
         p->row_weight[row] = rng_between(r, 0.5, 2.0);
     }
     p->target[1] = f->ignore_index;
-    for (int64_t c = 0; c < classes; ++c) {
+    for (int64_t c = 0; c < classes; c++) {
         p->groups[c] = (uint8_t)(c % 3);
         p->low_weight[c] = rng_between(r, 0.5, 2.0);
     }
@@ -196,9 +196,9 @@ static void rich_problem(problem *p, rng *r, int32_t partition, int32_t divergen
 
 START_TEST(central_differences) {
     rng r = {20};
-    for (int32_t partition = 0; partition <= GDKD_PARTITION_MAP; ++partition) {
-        for (int32_t divergence = 0; divergence <= GDKD_DIVERGENCE_TOTAL_VARIATION; ++divergence) {
-            for (int32_t standardize = 0; standardize <= GDKD_STANDARDIZE_OTHER; ++standardize) {
+    for (int32_t partition = 0; partition <= GDKD_PARTITION_MAP; partition++) {
+        for (int32_t divergence = 0; divergence <= GDKD_DIVERGENCE_TOTAL_VARIATION; divergence++) {
+            for (int32_t standardize = 0; standardize <= GDKD_STANDARDIZE_OTHER; standardize++) {
                 char what[96];
                 problem p;
                 snprintf(what, sizeof what, "partition %d divergence %d standardize %d", partition,

@@ -53,7 +53,7 @@ END_TEST
 
 START_TEST(not_numbers) {
     static const double values[] = {(double)NAN, (double)INFINITY};
-    for (int i = 0; i < 2; ++i) {
+    for (int i = 0; i < 2; i++) {
         plain_result r;
         three(values[i], 0.0, GDKD_DIVERGENCE_FORWARD_KL, &r);
         ck_assert(isnan(r.total) && isnan(r.grad[0]));
@@ -100,14 +100,14 @@ START_TEST(separate_temperatures) {
     plain_result apart;
     plain_result same;
     problem_init(&p, 3, 7);
-    for (int i = 0; i < 21; ++i) {
+    for (int i = 0; i < 21; i++) {
         p.student[i] = rng_normal(&r);
         p.teacher[i] = rng_normal(&r);
     }
     p.config.temperature = 2.0;
     p.config.teacher_temperature = 8.0;
     plain_loss(&p, &apart);
-    for (int i = 0; i < 21; ++i) p.teacher[i] /= 4.0;
+    for (int i = 0; i < 21; i++) p.teacher[i] /= 4.0;
     p.config.teacher_temperature = 0.0;
     plain_loss(&p, &same);
     ck_assert_double_eq_tol(apart.total, same.total, 1e-15);
@@ -130,14 +130,14 @@ static int64_t group_size(int32_t k_rule, double mass, int64_t k_max, int64_t ta
     int64_t size = 0;
     problem p;
     problem_init(&p, 1, 4);
-    for (int i = 0; i < 4; ++i) p.teacher[i] = log(q[i]);
+    for (int i = 0; i < 4; i++) p.teacher[i] = log(q[i]);
     p.config.partition = GDKD_PARTITION_TOP;
     p.config.k_rule = k_rule;
     p.config.k_mass = mass;
     p.config.k_max = k_max;
     p.k_table = table;
     plain_partition(&p, 0, target, index, 4, group);
-    for (int i = 0; i < 4; ++i) size += group[i] == 0;
+    for (int i = 0; i < 4; i++) size += group[i] == 0;
     ck_assert_int_eq(group[1], 0); // the largest
     p.k_table = NULL;
     problem_free(&p);
@@ -161,8 +161,8 @@ END_TEST
 
 // Half precision as the tests write it: every pattern there and back, and roundings by hand.
 START_TEST(half_precision) {
-    for (int dtype = GDKD_BF16; dtype <= GDKD_F16; ++dtype) {
-        for (uint32_t bits = 0; bits < 65536; ++bits) {
+    for (int dtype = GDKD_BF16; dtype <= GDKD_F16; dtype++) {
+        for (uint32_t bits = 0; bits < 65536; bits++) {
             const uint16_t word = (uint16_t)bits;
             uint16_t back;
             const double value = number_load(dtype, &word, 0);

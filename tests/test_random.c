@@ -24,7 +24,7 @@ static double pick(rng *r, const double *from, int64_t n) {
 static void make_odd(rng *r, double *s, double *t, int64_t classes) {
     const int64_t way = rng_below(r, 8);
     const int64_t some = 1 + rng_below(r, 4);
-    for (int64_t c = 0; c < classes; ++c) {
+    for (int64_t c = 0; c < classes; c++) {
         const int hit = rng_below(r, some) == 0;
         if (way == 0) t[c] = floor(t[c]);
         if (way == 1) s[c] *= 1e-42, t[c] *= 1e-42;
@@ -36,13 +36,13 @@ static void make_odd(rng *r, double *s, double *t, int64_t classes) {
 }
 
 static void random_logits(rng *r, problem *p) {
-    for (int64_t row = 0; row < p->rows; ++row) {
+    for (int64_t row = 0; row < p->rows; row++) {
         double *s = p->student + row * p->classes;
         double *t = p->teacher + row * p->classes;
         rng_logits(r, (logit_kind)rng_below(r, LOGIT_KINDS), s, p->classes);
         rng_logits(r, (logit_kind)rng_below(r, LOGIT_KINDS), t, p->classes);
         if (rng_below(r, 5) == 0) {
-            for (int64_t c = 0; c < p->classes; ++c) s[c] = t[c] + 1e-3 * rng_normal(r);
+            for (int64_t c = 0; c < p->classes; c++) s[c] = t[c] + 1e-3 * rng_normal(r);
         }
         if (rng_below(r, 8) == 0) make_odd(r, s, t, p->classes);
     }
@@ -53,23 +53,23 @@ static void random_tables(rng *r, problem *p) {
     if (f->k_rule == GDKD_K_PER_ROW || f->k_rule == GDKD_K_PER_CLASS) {
         const int64_t n = f->k_rule == GDKD_K_PER_ROW ? p->rows : p->classes;
         p->k_table = checked_calloc((size_t)n, sizeof *p->k_table);
-        for (int64_t i = 0; i < n; ++i) p->k_table[i] = 1 + rng_below(r, p->classes + 2);
+        for (int64_t i = 0; i < n; i++) p->k_table[i] = 1 + rng_below(r, p->classes + 2);
     }
     if (f->partition == GDKD_PARTITION_MAP) {
         const int64_t groups = 1 + rng_below(r, GDKD_MAX_GROUPS);
         p->groups_per_row = (int32_t)rng_below(r, 2);
         const int64_t n = p->groups_per_row ? p->rows * p->classes : p->classes;
         p->groups = checked_calloc((size_t)n, 1);
-        for (int64_t i = 0; i < n; ++i) p->groups[i] = (uint8_t)rng_below(r, groups);
+        for (int64_t i = 0; i < n; i++) p->groups[i] = (uint8_t)rng_below(r, groups);
     }
     if (f->low_weight_index != GDKD_LOW_WEIGHT_NONE) {
         const int64_t n = f->low_weight_index == GDKD_LOW_WEIGHT_PER_ROW ? p->rows : p->classes;
         p->low_weight = checked_calloc((size_t)n, sizeof *p->low_weight);
-        for (int64_t i = 0; i < n; ++i) p->low_weight[i] = rng_between(r, 0.1, 3.0);
+        for (int64_t i = 0; i < n; i++) p->low_weight[i] = rng_between(r, 0.1, 3.0);
     }
     if (rng_below(r, 3) == 0) {
         p->row_weight = checked_calloc((size_t)p->rows, sizeof *p->row_weight);
-        for (int64_t i = 0; i < p->rows; ++i) {
+        for (int64_t i = 0; i < p->rows; i++) {
             p->row_weight[i] = rng_below(r, 4) ? rng_between(r, 0.1, 2.0) : 0.0;
         }
     }
@@ -87,7 +87,7 @@ static void random_target(rng *r, problem *p) {
     }
     p->target = checked_calloc((size_t)p->rows, sizeof *p->target);
     p->config.ignore_index = rng_below(r, 2) ? -100 : 0;
-    for (int64_t row = 0; row < p->rows; ++row) {
+    for (int64_t row = 0; row < p->rows; row++) {
         p->target[row] = rng_below(r, 6) ? rng_below(r, p->classes) : p->config.ignore_index;
     }
 }
@@ -115,7 +115,7 @@ static void random_config(rng *r, problem *p) {
     f->low_weight_groups = rng_below(r, 3) ? 0u : (uint32_t)rng_below(r, 256);
     if (f->low_weight_groups) f->low_weight_index = (int32_t)(1 + rng_below(r, 2));
     f->w_high = pick(r, weights, 6);
-    for (int g = 0; g < GDKD_MAX_GROUPS; ++g) f->w_low[g] = pick(r, weights, 6);
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++) f->w_low[g] = pick(r, weights, 6);
     f->kd_weight = pick(r, weights, 6);
     f->ce_weight = rng_below(r, 2) ? 0.0 : pick(r, weights, 6);
     if (rng_below(r, 2)) f->label_smoothing = rng_uniform(r);
@@ -179,7 +179,7 @@ static int64_t some_rows(rng *r, int64_t classes) {
 
 static void many(int32_t dtype, int64_t classes, uint64_t first_seed) {
     const int64_t count = effort(classes < 300 ? 60 : classes < 2000 ? 12 : 5);
-    for (int64_t i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < count; i++) {
         rng r = {first_seed + (uint64_t)i};
         const plan shape = {classes, some_rows(&r, classes), 1, dtype, dtype};
         run_seed(rng_bits(&r), &shape);
@@ -199,7 +199,7 @@ END_TEST
 // The vocabularies of language models.
 START_TEST(large_vocabulary) {
     static const int64_t sizes[] = {32000, 151936};
-    for (int64_t i = 0; i < effort(4); ++i) {
+    for (int64_t i = 0; i < effort(4); i++) {
         rng r = {500000u + 1000u * (uint64_t)_i + (uint64_t)i};
         const plan shape = {sizes[_i / 2], 2, 1, _i % 2 ? GDKD_BF16 : GDKD_F32,
                             _i % 2 ? GDKD_BF16 : GDKD_F32};
@@ -210,7 +210,7 @@ END_TEST
 
 // Every pair of types.
 START_TEST(type_pairs) {
-    for (int64_t i = 0; i < effort(30); ++i) {
+    for (int64_t i = 0; i < effort(30); i++) {
         rng r = {200000u + 1000u * (uint64_t)_i + (uint64_t)i};
         const int64_t classes = class_counts[rng_below(&r, CLASS_COUNTS - 2)];
         const plan shape = {classes, some_rows(&r, classes), 1, _i / 4, _i % 4};
@@ -222,7 +222,7 @@ END_TEST
 // [outer][classes][inner]: the classes of a row lie apart.
 START_TEST(inner_dimension) {
     static const int64_t inners[] = {2, 3, 16, 17, 50};
-    for (int64_t i = 0; i < effort(40); ++i) {
+    for (int64_t i = 0; i < effort(40); i++) {
         rng r = {300000u + 1000u * (uint64_t)_i + (uint64_t)i};
         const int64_t classes = class_counts[rng_below(&r, CLASS_COUNTS - 3)];
         const int32_t student = (int32_t)rng_below(&r, 4);
@@ -235,7 +235,7 @@ END_TEST
 
 START_TEST(dist) {
     static const double temperatures[] = {0.01, 0.5, 1.0, 4.0};
-    for (int64_t i = 0; i < effort(25); ++i) {
+    for (int64_t i = 0; i < effort(25); i++) {
         rng r = {400000u + 1000u * (uint64_t)_i + (uint64_t)i};
         problem p;
         call how;
@@ -247,7 +247,7 @@ START_TEST(dist) {
         how.gamma = rng_between(&r, 0.0, 3.0);
         const int64_t inner = rng_below(&r, 2) ? 1 : 1 + rng_below(&r, 20);
         problem_init(&p, inner * (2 + rng_below(&r, 12)), 2 + rng_below(&r, 120));
-        for (int64_t row = 0; row < p.rows; ++row) {
+        for (int64_t row = 0; row < p.rows; row++) {
             rng_logits(&r, LOGITS_UNIT, p.student + row * p.classes, p.classes);
             rng_logits(&r, LOGITS_MULTIMODAL, p.teacher + row * p.classes, p.classes);
         }

@@ -47,7 +47,7 @@ static void check_against_file(const ref_case *c, const answer *got, const char 
 START_TEST(float64_against_the_file) {
     const int32_t isa = _i;
     if (isa > gdkd_isa()) return;
-    for (long i = 0; i < cases.count; ++i) {
+    for (long i = 0; i < cases.count; i++) {
         problem p;
         call how;
         answer got;
@@ -70,7 +70,7 @@ START_TEST(narrow_types) {
     long failures = 0;
     char first[512] = "";
     if (isa > gdkd_isa()) return;
-    for (long i = 0; i < cases.count; ++i) {
+    for (long i = 0; i < cases.count; i++) {
         problem p;
         call how;
         verdict v;
@@ -155,7 +155,7 @@ static int preset(const ref_case *c, const gdkd_config *by_hand, gdkd_config *f)
 
 START_TEST(presets_give_the_same_loss) {
     long seen = 0;
-    for (long i = 0; i < cases.count; ++i) {
+    for (long i = 0; i < cases.count; i++) {
         problem p;
         call how;
         answer got;
@@ -168,7 +168,7 @@ START_TEST(presets_give_the_same_loss) {
             ck_assert_int_eq(got.status, GDKD_OK);
             check_against_file(&cases.items[i], &got, "preset");
             answer_free(&got);
-            ++seen;
+            seen++;
         }
         problem_free(&p);
     }

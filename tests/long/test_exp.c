@@ -46,7 +46,7 @@ static void note_error(worst *w, double x, double error) {
 // FNV-1a over the bytes of a chunk, begun with its number.
 static uint64_t hash_of(const void *data, size_t bytes, uint64_t number) {
     uint64_t h = 14695981039346656037U ^ number;
-    for (size_t i = 0; i < bytes; ++i) {
+    for (size_t i = 0; i < bytes; i++) {
         h = (h ^ ((const unsigned char *)data)[i]) * 1099511628211U;
     }
     return h;
@@ -76,13 +76,13 @@ typedef void (*exp_f64)(const exp_scale *, const double *, double *, size_t);
 static void float_chunk(exp_f32 f, const exp_scale *scale, uint64_t number, worst *w) {
     static _Thread_local float x[CHUNK];
     static _Thread_local float y[CHUNK];
-    for (uint32_t i = 0; i < CHUNK; ++i) {
+    for (uint32_t i = 0; i < CHUNK; i++) {
         const uint32_t bits = (uint32_t)(number * CHUNK) + i;
         memcpy(&x[i], &bits, sizeof x[i]);
     }
     f(scale, x, y, CHUNK);
     // The payload of a NaN is nobody's business.
-    for (int i = 0; i < CHUNK; ++i) {
+    for (int i = 0; i < CHUNK; i++) {
         check_float(x[i], y[i], w);
         if (isnan(y[i])) y[i] = 0.0F;
     }
@@ -139,9 +139,9 @@ static double sample(uint64_t i) {
 static void double_chunk(exp_f64 f, const exp_scale *scale, uint64_t number, worst *w) {
     static _Thread_local double x[CHUNK];
     static _Thread_local double y[CHUNK];
-    for (uint64_t i = 0; i < CHUNK; ++i) x[i] = sample(number * CHUNK + i);
+    for (uint64_t i = 0; i < CHUNK; i++) x[i] = sample(number * CHUNK + i);
     f(scale, x, y, CHUNK);
-    for (int i = 0; i < CHUNK; ++i) check_double(x[i], y[i], w);
+    for (int i = 0; i < CHUNK; i++) check_double(x[i], y[i], w);
     w->hash += hash_of(y, sizeof y, number);
 }
 
@@ -152,7 +152,7 @@ static worst many_doubles(exp_f64 f) {
     {
         worst mine = {0};
 #pragma omp for schedule(dynamic, 16)
-        for (int64_t number = 0; number < 4096; ++number) {
+        for (int64_t number = 0; number < 4096; number++) {
             double_chunk(f, &scale, (uint64_t)number, &mine);
         }
 #pragma omp critical
@@ -191,7 +191,7 @@ static void report(const char *type, int32_t isa, double bound, const worst *w,
 
 START_TEST(floats) {
     worst first = {0};
-    for (int i = 0; i < VERSIONS && versions[i].isa <= gdkd_isa(); ++i) {
+    for (int i = 0; i < VERSIONS && versions[i].isa <= gdkd_isa(); i++) {
         const worst w = every_float(versions[i].f32);
         if (i == 0) first = w;
         report("f32", versions[i].isa, 1.0, &w, &first);
@@ -201,7 +201,7 @@ END_TEST
 
 START_TEST(doubles) {
     worst first = {0};
-    for (int i = 0; i < VERSIONS && versions[i].isa <= gdkd_isa(); ++i) {
+    for (int i = 0; i < VERSIONS && versions[i].isa <= gdkd_isa(); i++) {
         const worst w = many_doubles(versions[i].f64);
         if (i == 0) first = w;
         report("f64", versions[i].isa, 1.1, &w, &first);

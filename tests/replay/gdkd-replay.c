@@ -48,7 +48,7 @@ static void print_usage(FILE *to) {
 }
 
 static line *line_of(table *t, const char *name) {
-    for (int i = 0; i < t->count; ++i) {
+    for (int i = 0; i < t->count; i++) {
         if (strcmp(t->lines[i].name, name) == 0) return &t->lines[i];
     }
     // There are fewer losses than lines: case_problem() refuses an unknown one.
@@ -121,7 +121,7 @@ static void print_table(const table *t, const char *path, long cases, const opti
     const int32_t isa = o->isa == GDKD_ISA_BEST ? gdkd_isa() : o->isa;
     printf("%-16s %6s %10s %10s %10s %11s\n", "loss", "cases", "loss", "terms", "gradient",
            "worst case");
-    for (int i = 0; i < t->count; ++i) {
+    for (int i = 0; i < t->count; i++) {
         const line *l = &t->lines[i];
         printf("%-16s %6ld %10.2e %10.2e %10.2e %11ld\n", l->name, l->cases, l->loss, l->terms,
                l->grad, l->worst_case);
@@ -141,7 +141,7 @@ static int replay_file(const char *path, const options *o) {
         fprintf(stderr, "gdkd-replay: %s\n", error);
         return -1;
     }
-    for (long i = 0; i < cases.count && status == 0; ++i) {
+    for (long i = 0; i < cases.count && status == 0; i++) {
         status = replay_case(&cases.items[i], o, &t);
     }
     if (status) {
@@ -159,7 +159,7 @@ static int refuse(const char *what, const char *value) {
 }
 
 static int32_t isa_by_name(const char *name) {
-    for (int32_t isa = GDKD_ISA_BEST; gdkd_isa_name(isa); ++isa) {
+    for (int32_t isa = GDKD_ISA_BEST; gdkd_isa_name(isa); isa++) {
         if (strcmp(gdkd_isa_name(isa), name) == 0) return isa;
     }
     return -1;
@@ -205,6 +205,6 @@ int main(int argc, char **argv) {
         if (status) return status;
     }
     if (optind == argc) return refuse("no file is named", "");
-    for (int i = optind; i < argc; ++i) failed |= replay_file(argv[i], &o) != 0;
+    for (int i = optind; i < argc; i++) failed |= replay_file(argv[i], &o) != 0;
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -24,7 +24,7 @@ static int64_t place(const shape *s, int64_t stride, int64_t row, int64_t c) {
 
 // A pattern that no computation gives: it shows where nothing was written.
 static void fill(unsigned char *data, size_t bytes) {
-    for (size_t i = 0; i < bytes; ++i) data[i] = (unsigned char)(0xa5u ^ (i * 37u & 0x1fu));
+    for (size_t i = 0; i < bytes; i++) data[i] = (unsigned char)(0xa5u ^ (i * 37u & 0x1fu));
 }
 
 static void plane_init(plane *a, const shape *s, int32_t dtype, int64_t pad) {
@@ -47,8 +47,8 @@ static void plane_free(plane *a) {
 }
 
 static void write_rows(const shape *s, plane *a, const double *from) {
-    for (int64_t row = 0; row < s->outer * s->inner; ++row) {
-        for (int64_t c = 0; c < s->classes; ++c) {
+    for (int64_t row = 0; row < s->outer * s->inner; row++) {
+        for (int64_t c = 0; c < s->classes; c++) {
             number_store(a->dtype, a->data, place(s, a->stride, row, c),
                          from[row * s->classes + c]);
         }
@@ -57,8 +57,8 @@ static void write_rows(const shape *s, plane *a, const double *from) {
 
 static double *read_rows(const shape *s, const plane *a, const unsigned char *data) {
     double *to = checked_calloc((size_t)(s->outer * s->inner * s->classes), sizeof *to);
-    for (int64_t row = 0; row < s->outer * s->inner; ++row) {
-        for (int64_t c = 0; c < s->classes; ++c) {
+    for (int64_t row = 0; row < s->outer * s->inner; row++) {
+        for (int64_t c = 0; c < s->classes; c++) {
             to[row * s->classes + c] = number_load(a->dtype, data, place(s, a->stride, row, c));
         }
     }
@@ -73,7 +73,7 @@ static int changed(const plane *a) {
 static int padding_changed(const shape *s, const plane *a) {
     const size_t size = number_size(a->dtype);
     const int64_t used = s->classes * s->inner;
-    for (int64_t o = 0; o < s->outer; ++o) {
+    for (int64_t o = 0; o < s->outer; o++) {
         const size_t from = (size_t)(o * a->stride + used) * size;
         if (memcmp(a->data + from, a->copy + from, (size_t)(a->stride - used) * size) != 0)
             return 1;
@@ -88,7 +88,7 @@ static void *make_target(const problem *p, int32_t dtype) {
     if (dtype == GDKD_INT64) {
         memcpy(wide, p->target, (size_t)p->rows * sizeof *wide);
     } else {
-        for (int64_t r = 0; r < p->rows; ++r) narrow[r] = (int32_t)p->target[r];
+        for (int64_t r = 0; r < p->rows; r++) narrow[r] = (int32_t)p->target[r];
     }
     return wide;
 }
@@ -104,8 +104,8 @@ static uint8_t *make_groups(const problem *p, const shape *s, int64_t pad, int64
     *stride = s->classes * s->inner + pad;
     uint8_t *map = checked_calloc((size_t)(s->outer * *stride), 1);
     memset(map, 0xff, (size_t)(s->outer * *stride)); // no group, should padding be read
-    for (int64_t row = 0; row < p->rows; ++row) {
-        for (int64_t c = 0; c < p->classes; ++c) {
+    for (int64_t row = 0; row < p->rows; row++) {
+        for (int64_t c = 0; c < p->classes; c++) {
             map[place(s, *stride, row, c)] = p->groups[row * p->classes + c];
         }
     }
@@ -169,7 +169,7 @@ void call_run(const problem *p, const call *how, answer *out) {
     plane_init(&grad, &s, how->student_dtype, how->grad_pad);
     write_rows(&s, &student, p->student);
     write_rows(&s, &teacher, p->teacher);
-    for (int64_t i = 0; how->accumulate && i < s.outer * grad.stride; ++i) {
+    for (int64_t i = 0; how->accumulate && i < s.outer * grad.stride; i++) {
         number_store(grad.dtype, grad.data, i, 0.001 * (double)(i % 17 - 8));
     }
     plane_remember(&student);

@@ -31,16 +31,16 @@ case_errors case_check(const ref_case *c, const answer *got) {
     case_errors e = {0.0, 0.0, 0.0};
     double largest = fabs(c->loss);
     double steepest = 0.0;
-    for (int i = 0; i < c->term_count; ++i) largest = fmax(largest, fabs(c->terms[i].value));
-    for (int64_t i = 0; i < c->rows * c->classes; ++i) steepest = fmax(steepest, fabs(c->grad[i]));
+    for (int i = 0; i < c->term_count; i++) largest = fmax(largest, fabs(c->terms[i].value));
+    for (int64_t i = 0; i < c->rows * c->classes; i++) steepest = fmax(steepest, fabs(c->grad[i]));
     e.loss = relative(got->result.total, c->loss, largest);
-    for (int i = 0; i < c->term_count; ++i) {
+    for (int i = 0; i < c->term_count; i++) {
         int group;
         const term_kind kind = case_term(c, c->terms[i].key, &group);
         const double value = term_of(&got->result, kind, group);
         e.terms = fmax(e.terms, relative(value, c->terms[i].value, largest));
     }
-    for (int64_t i = 0; i < c->rows * c->classes; ++i) {
+    for (int64_t i = 0; i < c->rows * c->classes; i++) {
         e.grad = fmax(e.grad, relative(got->grad[i], c->grad[i], steepest));
     }
     return e;

@@ -52,7 +52,7 @@ static int word_param(mapping *m, const char *key, const char *const *words, int
         if (missing < 0) refuse(m, "has no param", key);
         return missing < 0 ? 0 : missing;
     }
-    for (int i = 0; words[i]; ++i) {
+    for (int i = 0; words[i]; i++) {
         if (strcmp(text, words[i]) == 0) return i;
     }
     refuse(m, "has an unknown value for param", key);
@@ -84,7 +84,7 @@ static double *class_list(mapping *m, const char *key, int64_t n) {
         refuse(m, "has no param", key);
         return out;
     }
-    for (int64_t i = 0; i < n; ++i) {
+    for (int64_t i = 0; i < n; i++) {
         char *end;
         out[i] = strtod(text, &end);
         if (end == text || *end != (i + 1 < n ? ',' : 0)) {
@@ -192,7 +192,7 @@ static void map_groups(mapping *m, const int64_t *from, const char *key, int64_t
     m->p->groups = checked_calloc((size_t)n, 1);
     m->p->groups_per_row = 1;
     if (!needed(m, from, key)) return;
-    for (int64_t i = 0; i < n; ++i) m->p->groups[i] = (uint8_t)(flip ? 1 - from[i] : from[i]);
+    for (int64_t i = 0; i < n; i++) m->p->groups[i] = (uint8_t)(flip ? 1 - from[i] : from[i]);
 }
 
 static void map_skd(mapping *m) {
@@ -248,7 +248,7 @@ int case_problem(const ref_case *c, problem *p, double *beta, double *gamma, cha
     mapping m = {c, p, error, error_size, 0};
     const size_t bytes = (size_t)(c->rows * c->classes) * sizeof(double);
     void (*map)(mapping *) = NULL;
-    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; ++i) {
+    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
         if (strcmp(c->name, losses[i].name) == 0) map = losses[i].map;
     }
     problem_init(p, c->rows, c->classes);
@@ -264,7 +264,7 @@ int case_problem(const ref_case *c, problem *p, double *beta, double *gamma, cha
         *beta = real_param(&m, "beta");
         *gamma = real_param(&m, "gamma");
     }
-    for (int i = 0; i < c->term_count; ++i) {
+    for (int i = 0; i < c->term_count; i++) {
         int group;
         if (case_term(c, c->terms[i].key, &group) == TERM_UNKNOWN)
             refuse(&m, "has an unknown term", c->terms[i].key);

@@ -21,7 +21,7 @@ static int fail(reader *r, const char *what, const char *detail) {
     snprintf(r->error, r->error_size, "%s:%ld: %s%s%.60s", r->path, r->line, what,
              *detail ? ": " : "", detail);
     // A file of something else altogether must not write to the terminal.
-    for (char *c = r->error; *c; ++c) {
+    for (char *c = r->error; *c; c++) {
         if (!isprint((unsigned char)*c)) *c = '?';
     }
     return -1;
@@ -35,7 +35,7 @@ static int next_line(reader *r) {
         if (ferror(r->file)) return fail(r, "cannot read", strerror(errno));
         return 0;
     }
-    ++r->line;
+    r->line++;
     if (memchr(r->text, 0, (size_t)length)) return fail(r, "a zero byte in a text file", "");
     if (length > 0 && r->text[length - 1] == '\n') r->text[length - 1] = 0;
     return 1;
@@ -71,7 +71,7 @@ static char *field(char **rest) {
 // cannot ask for more than the file has.
 static void *values(reader *r, const char *key, char *rest, int64_t count, int real) {
     int64_t found = rest != NULL;
-    for (const char *s = rest; s && *s; ++s) found += *s == ' ';
+    for (const char *s = rest; s && *s; s++) found += *s == ' ';
     if (found != count || count < 1) {
         char message[96];
         snprintf(message, sizeof message, "%.16s has %lld values, its shape asks for %lld", key,
@@ -84,7 +84,7 @@ static void *values(reader *r, const char *key, char *rest, int64_t count, int r
         fail(r, "out of memory", "");
         return NULL;
     }
-    for (int64_t i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < count; i++) {
         const char *text = field(&rest);
         const int bad =
             real ? parse_real(text, (double *)memory + i) : parse_int(text, (int64_t *)memory + i);
@@ -98,7 +98,7 @@ static void *values(reader *r, const char *key, char *rest, int64_t count, int r
 
 static int in_range(reader *r, const char *key, const int64_t *v, int64_t n, int64_t low,
                     int64_t high) {
-    for (int64_t i = 0; i < n; ++i) {
+    for (int64_t i = 0; i < n; i++) {
         if (v[i] >= low && v[i] <= high) continue;
         char message[96];
         snprintf(message, sizeof message, "%.16s %lld is outside [%lld, %lld]", key,
@@ -242,9 +242,9 @@ int cases_read(const char *path, ref_cases *out, char *error, size_t error_size)
 }
 
 void cases_free(ref_cases *cases) {
-    for (long i = 0; i < cases->count; ++i) {
+    for (long i = 0; i < cases->count; i++) {
         ref_case *c = &cases->items[i];
-        for (int k = 0; k < c->param_count; ++k) free(c->params[k].value);
+        for (int k = 0; k < c->param_count; k++) free(c->params[k].value);
         free(c->student);
         free(c->teacher);
         free(c->grad);
@@ -258,7 +258,7 @@ void cases_free(ref_cases *cases) {
 }
 
 const char *case_param(const ref_case *c, const char *key) {
-    for (int k = 0; k < c->param_count; ++k) {
+    for (int k = 0; k < c->param_count; k++) {
         if (strcmp(c->params[k].key, key) == 0) return c->params[k].value;
     }
     return NULL;

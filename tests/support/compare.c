@@ -85,7 +85,7 @@ static void check_terms(const problem *p, const call *how, const plain_result *t
                share_of(truth, c->kd_weight, truth->kd_size), truth->kd_logs);
     check_term(out, &out->terms, "high", 0, r->high, truth->high, bound,
                share_of(truth, c->kd_weight * c->w_high, truth->high_size), truth->high_logs);
-    for (int g = 0; g < GDKD_MAX_GROUPS; ++g) {
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++) {
         check_term(out, &out->terms, "low", g, r->low[g], truth->low[g], bound,
                    share_of(truth, c->kd_weight * c->w_low[g], truth->low_size[g]),
                    truth->low_logs[g]);
@@ -117,7 +117,7 @@ static void check_counts(const plain_result *truth, const gdkd_result *r, verdic
 static void check_row_losses(const problem *p, const call *how, const plain_result *truth,
                              const answer *got, verdict *out) {
     const double bound = bound_of(how, truth);
-    for (int64_t row = 0; row < p->rows; ++row) {
+    for (int64_t row = 0; row < p->rows; row++) {
         check_term(out, &out->loss, "row_loss", (int)row, got->row_loss[row], truth->row_loss[row],
                    bound, truth->row_size[row], truth->row_logs[row]);
     }
@@ -128,7 +128,7 @@ static void check_norms(const problem *p, const call *how, const plain_result *t
     const double scale = fabs(how->grad_scale != 0.0 ? how->grad_scale : 1.0);
     const double bound = grad_bound_of(how, truth);
     double size = 0.0; // of the whole gradient: a bound on the error of any share
-    for (int64_t row = 0; row < p->rows; ++row) {
+    for (int64_t row = 0; row < p->rows; row++) {
         size += truth->grad_size[row] * truth->grad_size[row] * (double)p->classes;
     }
     size = sqrt(size) * scale;
@@ -136,7 +136,7 @@ static void check_norms(const problem *p, const call *how, const plain_result *t
                  bound, size);
     check_number(out, &out->grad, "grad_norm_high", 0, r->grad_norm_high,
                  truth->grad_norm_high * scale, bound, size);
-    for (int g = 0; g < GDKD_MAX_GROUPS; ++g) {
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++) {
         check_number(out, &out->grad, "grad_norm_low", g, r->grad_norm_low[g],
                      truth->grad_norm_low[g] * scale, bound, size);
     }
@@ -146,7 +146,7 @@ static void check_gradient(const problem *p, const call *how, const plain_result
                            const answer *got, verdict *out) {
     const double scale = how->grad_scale != 0.0 ? how->grad_scale : 1.0;
     const double bound = grad_bound_of(how, truth);
-    for (int64_t i = 0; i < p->rows * p->classes; ++i) {
+    for (int64_t i = 0; i < p->rows * p->classes; i++) {
         const int64_t row = i / p->classes;
         double expected = scale * truth->grad[i];
         double allowed = bound * fabs(scale) * truth->grad_size[row];
@@ -258,8 +258,8 @@ const call *compare_every_way(problem *p, const call *ways, int count, verdict *
     plain_result truth;
     const call *failed = NULL;
     truth_of(p, ways, &rounded, &truth);
-    for (int i = 0; i < count && !failed; ++i) {
-        for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa() && !failed; ++isa) {
+    for (int i = 0; i < count && !failed; i++) {
+        for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa() && !failed; isa++) {
             p->config.isa = rounded.config.isa = isa;
             if (compare_with(&rounded, &ways[i], &truth, out)) failed = &ways[i];
         }

@@ -7,13 +7,13 @@ void fixture_init(fixture *f) {
     gdkd_config_init(&f->config);
     gdkd_batch_init(&f->batch);
     gdkd_result_init(&f->result);
-    for (int i = 0; i < COUNT; ++i) {
+    for (int i = 0; i < COUNT; i++) {
         f->student[i] = (float)(i % 7) * 0.3f;
         f->teacher[i] = (float)(i % 5) * 0.4f;
         f->groups[i] = (uint8_t)(i % 3);
     }
-    for (int i = 0; i < COUNT + 8; ++i) f->grad[i] = 123.5f;
-    for (int i = 0; i < ROWS; ++i) {
+    for (int i = 0; i < COUNT + 8; i++) f->grad[i] = 123.5f;
+    for (int i = 0; i < ROWS; i++) {
         f->target[i] = i % CLASSES;
         f->k_table[i] = 1 + i % 3;
         f->low_weight[i] = 1.0;
@@ -67,7 +67,7 @@ void fixture_choose(fixture *f, variant v) {
         f->batch.groups_stride = CLASSES * INNER;
         break;
     case TARGET_32:
-        for (int i = 0; i < ROWS; ++i) narrow[i] = i == 4 ? CLASSES : i % CLASSES;
+        for (int i = 0; i < ROWS; i++) narrow[i] = i == 4 ? CLASSES : i % CLASSES;
         f->batch.target_dtype = GDKD_INT32;
         f->batch.target = narrow;
         break;

@@ -27,7 +27,7 @@ const char *number_name(int32_t dtype) {
 }
 
 int32_t number_type(const char *name) {
-    for (int32_t dtype = GDKD_F32; dtype <= GDKD_F16; ++dtype) {
+    for (int32_t dtype = GDKD_F32; dtype <= GDKD_F16; dtype++) {
         if (strcmp(name, formats[dtype].name) == 0) return dtype;
     }
     return -1;

@@ -42,7 +42,7 @@ static void note_largest(const problem *p, int64_t row, plain_result *out) {
     const gdkd_config *c = &p->config;
     const double T = c->temperature;
     const double Tt = c->teacher_temperature > 0.0 ? c->teacher_temperature : T;
-    for (int64_t i = row * p->classes; i < (row + 1) * p->classes; ++i) {
+    for (int64_t i = row * p->classes; i < (row + 1) * p->classes; i++) {
         const double s = fabs(p->student[i]);
         const double t = fabs(p->teacher[i]);
         if (isfinite(s)) out->largest_input = fmax(out->largest_input, s / fmin(T, 1.0));
@@ -55,7 +55,7 @@ static void note_largest(const problem *p, int64_t row, plain_result *out) {
 static real add_term(real weight, const term *t, real row_weight, int64_t classes, real *grad,
                      real *norm, real *grad_size) {
     if (weight == 0.0L) return 0.0L;
-    for (int64_t i = 0; i < classes; ++i) {
+    for (int64_t i = 0; i < classes; i++) {
         const real share = row_weight * weight * t->grad[i];
         grad[i] += share;
         *norm += share * share;
@@ -86,7 +86,7 @@ static void add_row(const problem *p, int64_t row, const plain_row *r, real *gra
     sum->high += w * r->high.value;
     sum->high_size += fabsl(w) * r->high.size;
     sum->high_logs += fabsl(w) * r->high.logs;
-    for (int g = 0; g < GDKD_MAX_GROUPS; ++g) {
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++) {
         sum->student_mass[g] += w * r->student_mass[g];
         sum->teacher_mass[g] += w * r->teacher_mass[g];
         if (kd == 0.0L || c->w_low[g] == 0.0) continue;
@@ -100,7 +100,7 @@ static void add_row(const problem *p, int64_t row, const plain_row *r, real *gra
     }
     if (r->invalid) {
         loss = (real)NAN;
-        for (int64_t i = 0; i < p->classes; ++i) grad[i] = (real)NAN;
+        for (int64_t i = 0; i < p->classes; i++) grad[i] = (real)NAN;
     }
     out->row_loss[row] = (double)loss;
     out->row_size[row] = (double)size;
@@ -137,7 +137,7 @@ static void reduce(const problem *p, const sums *sum, const real *grad, plain_re
     out->kd = c->w_high != 0.0 ? c->w_high * out->high : 0.0;
     out->kd_size = fabs(c->w_high) * out->high_size;
     out->kd_logs = fabs(c->w_high) * out->high_logs;
-    for (int g = 0; g < GDKD_MAX_GROUPS; ++g) {
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++) {
         out->low[g] = (double)(sum->low[g] / divisor);
         out->low_size[g] = (double)(sum->low_size[g] / divisor);
         out->low_logs[g] = (double)(sum->low_logs[g] / divisor);
@@ -148,8 +148,8 @@ static void reduce(const problem *p, const sums *sum, const real *grad, plain_re
         out->kd_size += fabs(c->w_low[g]) * out->low_size[g];
         out->kd_logs += fabs(c->w_low[g]) * out->low_logs[g];
     }
-    for (int64_t i = 0; i < p->rows * p->classes; ++i) out->grad[i] = (double)(grad[i] / divisor);
-    for (int64_t r = 0; r < p->rows; ++r) out->grad_size[r] /= fabs((double)divisor);
+    for (int64_t i = 0; i < p->rows * p->classes; i++) out->grad[i] = (double)(grad[i] / divisor);
+    for (int64_t r = 0; r < p->rows; r++) out->grad_size[r] /= fabs((double)divisor);
 }
 
 void plain_loss(const problem *p, plain_result *out) {
@@ -157,7 +157,7 @@ void plain_loss(const problem *p, plain_result *out) {
     memset(&sum, 0, sizeof sum);
     allocate(p, out);
     real *grad = checked_calloc((size_t)(p->rows * p->classes), sizeof *grad);
-    for (int64_t row = 0; row < p->rows; ++row) {
+    for (int64_t row = 0; row < p->rows; row++) {
         if (!plain_row_is_read(p, row)) continue;
         plain_row r;
         plain_row_init(&r, p->classes);

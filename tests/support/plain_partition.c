@@ -33,7 +33,7 @@ int64_t plain_target(const problem *p, int64_t row) {
     if (!p->config.target_from_teacher) return -1;
     const double *t = p->teacher + row * p->classes;
     int64_t best = 0;
-    for (int64_t c = 1; c < p->classes; ++c) {
+    for (int64_t c = 1; c < p->classes; c++) {
         if (t[c] > t[best] || (isnan(t[best]) && t[c] > -INFINITY)) best = c;
     }
     return isnan(t[best]) ? 0 : best;
@@ -47,11 +47,11 @@ int plain_row_is_read(const problem *p, int64_t row) {
 // softmax(t/T) of the row, in the order of `sorted`.
 static void probabilities(const ranked *sorted, int64_t n, real temperature, real *v) {
     real largest = -INFINITY;
-    for (int64_t j = 0; j < n; ++j) largest = fmaxl(largest, (real)sorted[j].logit);
+    for (int64_t j = 0; j < n; j++) largest = fmaxl(largest, (real)sorted[j].logit);
     real sum = 0.0L;
-    for (int64_t j = 0; j < n; ++j)
+    for (int64_t j = 0; j < n; j++)
         sum += v[j] = expl(((real)sorted[j].logit - largest) / temperature);
-    for (int64_t j = 0; j < n; ++j) v[j] /= sum;
+    for (int64_t j = 0; j < n; j++) v[j] /= sum;
 }
 
 // The first j with v_j / mean(v_0..v_j) >= ratio, v ascending. Relative to v_j, since at small
@@ -59,7 +59,7 @@ static void probabilities(const ranked *sorted, int64_t n, real temperature, rea
 static int64_t k_by_ratio(ranked *row, int64_t n, real temperature, real ratio) {
     qsort(row, (size_t)n, sizeof *row, ascending);
     real sum = 0.0L; // of v_0..v_j, over v_j
-    for (int64_t j = 0; j < n; ++j) {
+    for (int64_t j = 0; j < n; j++) {
         if (row[j].logit == -INFINITY) continue; // v_j is 0
         const real step = j > 0 ? (real)row[j - 1].logit - (real)row[j].logit : 0.0L;
         sum = sum * expl(step / temperature) + 1.0L;
@@ -73,7 +73,7 @@ static int64_t k_by_mass(ranked *row, int64_t n, real temperature, real mass) {
     qsort(row, (size_t)n, sizeof *row, descending);
     probabilities(row, n, temperature, v);
     int64_t k = 0;
-    for (real sum = 0.0L; k < n && sum < mass; ++k) sum += v[k];
+    for (real sum = 0.0L; k < n && sum < mass; k++) sum += v[k];
     free(v);
     return k;
 }
@@ -103,7 +103,7 @@ static int64_t row_k(const problem *p, int64_t row, int64_t target, ranked *rank
 static void by_rank(const problem *p, int64_t row, int64_t target, const int64_t *index, int64_t n,
                     uint8_t *group) {
     ranked *ranks = checked_calloc((size_t)n, sizeof *ranks);
-    for (int64_t j = 0; j < n; ++j) {
+    for (int64_t j = 0; j < n; j++) {
         ranks[j].logit = p->teacher[row * p->classes + index[j]];
         ranks[j].place = j;
     }
@@ -111,7 +111,7 @@ static void by_rank(const problem *p, int64_t row, int64_t target, const int64_t
     const int32_t partition = p->config.partition;
     qsort(ranks, (size_t)n, sizeof *ranks,
           partition == GDKD_PARTITION_BOTTOM ? ascending : descending);
-    for (int64_t j = 0; j < n; ++j) {
+    for (int64_t j = 0; j < n; j++) {
         int g = j >= k;
         if (partition == GDKD_PARTITION_TOP1_TOPK) g = j == 0 ? 0 : j < k ? 1 : 2;
         group[ranks[j].place] = (uint8_t)g;
@@ -128,10 +128,10 @@ void plain_partition(const problem *p, int64_t row, int64_t target, const int64_
         memset(group, 0, (size_t)n);
         break;
     case GDKD_PARTITION_TARGET:
-        for (int64_t j = 0; j < n; ++j) group[j] = index[j] != target;
+        for (int64_t j = 0; j < n; j++) group[j] = index[j] != target;
         break;
     case GDKD_PARTITION_MAP:
-        for (int64_t j = 0; j < n; ++j) group[j] = map[index[j]];
+        for (int64_t j = 0; j < n; j++) group[j] = map[index[j]];
         break;
     default:
         by_rank(p, row, target, index, n, group);

@@ -36,7 +36,7 @@ void plain_row_init(plain_row *out, int64_t n) {
     out->memory = checked_calloc((size_t)(n * (2 + GDKD_MAX_GROUPS)), sizeof *out->memory);
     out->ce.grad = out->memory;
     out->high.grad = out->memory + n;
-    for (int g = 0; g < GDKD_MAX_GROUPS; ++g) out->low[g].grad = out->memory + n * (2 + g);
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++) out->low[g].grad = out->memory + n * (2 + g);
 }
 
 void plain_row_free(plain_row *out) {
@@ -52,11 +52,11 @@ static int in_group(const members *c, int64_t j, int g) {
 static real log_sum_exp(const members *c, const real *v, int g) {
     real largest = -INFINITY;
     real sum = 0.0L;
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (in_group(c, j, g)) largest = fmaxl(largest, v[j]);
     }
     if (largest == -INFINITY) return -INFINITY;
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (in_group(c, j, g)) sum += expl(v[j] - largest);
     }
     return largest + logl(sum);
@@ -64,7 +64,7 @@ static real log_sum_exp(const members *c, const real *v, int g) {
 
 static int64_t group_count(const members *c, int g) {
     int64_t count = 0;
-    for (int64_t j = 0; j < c->n; ++j) count += in_group(c, j, g);
+    for (int64_t j = 0; j < c->n; j++) count += in_group(c, j, g);
     return count;
 }
 
@@ -86,13 +86,13 @@ typedef struct moments {
 
 static moments moments_of(const members *c, const real *v, int g, int less) {
     int64_t n = 0;
-    for (int64_t j = 0; j < c->n; ++j) n += is_there(c, v, j, g);
+    for (int64_t j = 0; j < c->n; j++) n += is_there(c, v, j, g);
     moments m = {0.0L, 0.0L, (real)(n - less), n};
     real squares = 0.0L;
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (is_there(c, v, j, g)) m.mean += v[j] / (real)n;
     }
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (is_there(c, v, j, g)) squares += (v[j] - m.mean) * (v[j] - m.mean);
     }
     if (m.freedom > 0.0L) m.deviation = sqrtl(squares / m.freedom);
@@ -103,7 +103,7 @@ static moments moments_of(const members *c, const real *v, int g, int less) {
 static moments standardise(const members *c, const real *from, int g, int less, real temperature,
                            real *to) {
     const moments m = moments_of(c, from, g, less);
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (in_group(c, j, g)) to[j] = (from[j] - m.mean) / (1e-7L + m.deviation) / temperature;
     }
     return m;
@@ -118,7 +118,7 @@ static void standardise_backward(const members *c, int g, moments m, term *out) 
     real mean = 0.0L;
     real dot = 0.0L;
     real dot_size = 0.0L;
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (!is_there(c, c->s, j, g)) continue;
         const real y = (c->s[j] - m.mean) * scale;
         mean += out->grad[c->index[j]] / (real)m.n;
@@ -126,7 +126,7 @@ static void standardise_backward(const members *c, int g, moments m, term *out) 
         dot_size += out->grad_size * fabsl(y);
     }
     real largest = out->grad_size;
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (!in_group(c, j, g)) continue;
         if (c->s[j] == -INFINITY) {
             out->grad[c->index[j]] *= scale;
@@ -154,7 +154,7 @@ static void cross_entropy(const problem *p, int64_t row, int64_t target, plain_r
     real largest = -INFINITY;
     real sum = 0.0L;
     int64_t there = 0; // classes that are not masked: the smoothing is shared among them
-    for (int64_t i = 0; i < C; ++i) {
+    for (int64_t i = 0; i < C; i++) {
         largest = fmaxl(largest, (real)s[i]);
         there += s[i] > -INFINITY;
     }
@@ -164,8 +164,8 @@ static void cross_entropy(const problem *p, int64_t row, int64_t target, plain_r
         out->ce.grad_size = 1.0L - e;
         return;
     }
-    for (int64_t i = 0; i < C; ++i) sum += expl((real)s[i] - largest);
-    for (int64_t i = 0; i < C; ++i) {
+    for (int64_t i = 0; i < C; i++) sum += expl((real)s[i] - largest);
+    for (int64_t i = 0; i < C; i++) {
         const real smooth = s[i] > -INFINITY ? e / (real)there : 0.0L;
         const real y = (i == target ? 1.0L - e : 0.0L) + smooth;
         const real log_p = (real)s[i] - largest - logl(sum);
@@ -182,7 +182,7 @@ static void cross_entropy(const problem *p, int64_t row, int64_t target, plain_r
 static void high_term(const members *c, plain_row *out) {
     const real A = log_sum_exp(c, c->x, ALL_GROUPS);
     const real B = log_sum_exp(c, c->z, ALL_GROUPS);
-    for (int g = 0; g < GDKD_MAX_GROUPS; ++g) {
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++) {
         if (group_count(c, g) == 0) continue;
         const real a = log_sum_exp(c, c->x, g);
         const real b = log_sum_exp(c, c->z, g);
@@ -197,7 +197,7 @@ static void high_term(const members *c, plain_row *out) {
             out->high.logs += Q * logs_of(a - A, b - B);
         }
         if (a == -INFINITY) continue; // its classes have no shares in a mass of 0: no pull
-        for (int64_t j = 0; j < c->n; ++j) {
+        for (int64_t j = 0; j < c->n; j++) {
             if (!in_group(c, j, g)) continue;
             const real within = expl(c->x[j] - a);
             out->high.grad[c->index[j]] = within * (P - Q);
@@ -209,7 +209,7 @@ static void high_term(const members *c, plain_row *out) {
 
 // sum q (log q - log p), gradient p - q; p is 0 throughout where the student has none of the group
 static void forward_kl(const members *c, int g, real a, real b, real share, term *out) {
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (!in_group(c, j, g)) continue;
         const real q = expl(c->z[j] - b);
         const real p = a > -INFINITY ? expl(c->x[j] - a) : 0.0L;
@@ -230,7 +230,7 @@ static void forward_kl(const members *c, int g, real a, real b, real share, term
 static void reverse_kl(const members *c, int g, real a, real b, real share, term *out) {
     real value = 0.0L;
     real size = 0.0L;
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (!in_group(c, j, g) || c->x[j] == -INFINITY) continue;
         const real part = c->z[j] > -INFINITY ? expl(c->x[j] - a) * ((c->x[j] - a) - (c->z[j] - b))
                                               : (real)INFINITY;
@@ -241,7 +241,7 @@ static void reverse_kl(const members *c, int g, real a, real b, real share, term
     out->value += share * value;
     out->size += share * size;
     if (value == INFINITY) return; // it has no finite gradient: none
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (!in_group(c, j, g) || c->x[j] == -INFINITY) continue;
         const real p = expl(c->x[j] - a);
         const real difference = (c->x[j] - a) - (c->z[j] - b);
@@ -256,7 +256,7 @@ static void reverse_kl(const members *c, int g, real a, real b, real share, term
 static real log_beside(const members *c, const real *v, int g, real largest) {
     real beside = 0.0L;
     int found = 0;
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (!in_group(c, j, g)) continue;
         if (v[j] < largest || found) beside += expl(v[j] - largest);
         found = found || v[j] == largest;
@@ -266,7 +266,7 @@ static real log_beside(const members *c, const real *v, int g, real largest) {
 
 static real largest_in(const members *c, const real *v, int g) {
     real largest = -INFINITY;
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (in_group(c, j, g)) largest = fmaxl(largest, v[j]);
     }
     return largest;
@@ -277,7 +277,7 @@ static void total_variation(const members *c, int g, term *out) {
     const real x = largest_in(c, c->x, g), a = log_beside(c, c->x, g, x);
     const real z = largest_in(c, c->z, g), b = log_beside(c, c->z, g, z);
     real mean = 0.0L;
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (!in_group(c, j, g)) continue;
         const real log_p = (c->x[j] - x) - a, log_q = (c->z[j] - z) - b, p = expl(log_p);
         const real apart = fabsl(log_p - log_q);
@@ -292,7 +292,7 @@ static void total_variation(const members *c, int g, term *out) {
         if (fabsl(difference) < 1e-6L * p) largest_of(&out->grad_size, 1e11L * p);
     }
     out->size = out->value;
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         if (in_group(c, j, g)) out->grad[c->index[j]] -= expl((c->x[j] - x) - a) * mean;
     }
 }
@@ -336,7 +336,7 @@ static void scale_term(const problem *p, real weight, int64_t classes, term *t) 
     t->size *= fabsl(factor);
     t->logs *= fabsl(factor);
     t->grad_size *= fabsl(factor / T);
-    for (int64_t i = 0; i < classes; ++i) t->grad[i] *= factor / T;
+    for (int64_t i = 0; i < classes; i++) t->grad[i] *= factor / T;
 }
 
 // A mass below the normal numbers of a double counts as 0, whatever it would multiply.
@@ -348,7 +348,7 @@ static real counted_mass(real q) {
 static int one_group(const problem *p) {
     if (p->config.partition != GDKD_PARTITION_MAP) return p->config.partition == GDKD_PARTITION_ALL;
     const int64_t n = p->groups_per_row ? p->rows * p->classes : p->classes;
-    for (int64_t i = 0; i < n; ++i) {
+    for (int64_t i = 0; i < n; i++) {
         if (p->groups[i] != 0) return 0;
     }
     return 1;
@@ -372,7 +372,7 @@ static void distillation(const problem *p, int64_t row, int64_t target, members 
     const int global = f->standardize == GDKD_STANDARDIZE_GLOBAL;
     moments m = {0.0L, 0.0L, 0.0L, 0};
     plain_partition(p, row, target, c->index, c->n, c->group);
-    for (int64_t j = 0; j < c->n; ++j) {
+    for (int64_t j = 0; j < c->n; j++) {
         c->x[j] = c->s[j] / T;
         c->z[j] = c->t[j] / Tt;
     }
@@ -387,7 +387,7 @@ static void distillation(const problem *p, int64_t row, int64_t target, members 
     }
     if (global) standardise_backward(c, ALL_GROUPS, m, &out->high);
     scale_term(p, 1.0L, p->classes, &out->high);
-    for (int g = 0; g < GDKD_MAX_GROUPS; ++g) {
+    for (int g = 0; g < GDKD_MAX_GROUPS; g++) {
         if (f->w_low[g] == 0.0 || group_count(c, g) == 0) continue;
         const int inside = f->standardize == GDKD_STANDARDIZE_GROUPS ||
                            (f->standardize == GDKD_STANDARDIZE_OTHER && g > 0);
@@ -404,8 +404,8 @@ static void distillation(const problem *p, int64_t row, int64_t target, members 
 
 static void make_relative(real *v, int64_t n) {
     real largest = -INFINITY;
-    for (int64_t j = 0; j < n; ++j) largest = fmaxl(largest, v[j]);
-    for (int64_t j = 0; j < n && largest > -INFINITY; ++j) v[j] -= largest;
+    for (int64_t j = 0; j < n; j++) largest = fmaxl(largest, v[j]);
+    for (int64_t j = 0; j < n && largest > -INFINITY; j++) v[j] -= largest;
 }
 
 static int not_a_number(real v) {
@@ -423,7 +423,7 @@ void plain_row_terms(const problem *p, int64_t row, plain_row *out) {
     members_init(&c, C);
     int student_alive = 0;
     int teacher_alive = 0;
-    for (int64_t i = 0; i < C; ++i) {
+    for (int64_t i = 0; i < C; i++) {
         if (reads && not_a_number(s[i])) out->invalid = 1;
         if (distils && not_a_number(t[i])) out->invalid = 1;
         student_alive |= s[i] > -INFINITY;

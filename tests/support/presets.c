@@ -44,7 +44,7 @@ static void add_other_divergences(void) {
         "kd reverse",          "dkd reverse",          "gdkd reverse",
         "kd symmetric",        "dkd symmetric",        "gdkd symmetric",
         "kd, total variation", "dkd, total variation", "gdkd, total variation"};
-    for (int i = 0; i < 9; ++i) {
+    for (int i = 0; i < 9; i++) {
         gdkd_config *c = add(names[i]);
         if (i % 3 == 0) accept(gdkd_config_kd(c, 2));
         if (i % 3 == 1) accept(gdkd_config_dkd(c, 2, 1, 2));
@@ -99,15 +99,15 @@ void preset_inputs(problem *p) {
     const gdkd_config *f = &p->config;
     if (f->partition == GDKD_PARTITION_TARGET || f->ce_weight != 0.0 || f->low_weight_index) {
         p->target = checked_calloc((size_t)p->rows, sizeof *p->target);
-        for (int64_t r = 0; r < p->rows; ++r) p->target[r] = r % p->classes;
+        for (int64_t r = 0; r < p->rows; r++) p->target[r] = r % p->classes;
     }
     if (f->partition == GDKD_PARTITION_MAP) {
         const int64_t groups = f->w_low[1] != 0.0 ? 3 : 2; // sgdkd, skd
         p->groups = checked_calloc((size_t)p->classes, 1);
-        for (int64_t c = 0; c < p->classes; ++c) p->groups[c] = (uint8_t)(c % groups);
+        for (int64_t c = 0; c < p->classes; c++) p->groups[c] = (uint8_t)(c % groups);
     }
     if (f->low_weight_index == GDKD_LOW_WEIGHT_PER_CLASS) {
         p->low_weight = checked_calloc((size_t)p->classes, sizeof *p->low_weight);
-        for (int64_t c = 0; c < p->classes; ++c) p->low_weight[c] = 0.5 + 0.25 * (double)(c % 5);
+        for (int64_t c = 0; c < p->classes; c++) p->low_weight[c] = 0.5 + 0.25 * (double)(c % 5);
     }
 }

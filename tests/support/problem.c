@@ -78,7 +78,7 @@ void problem_copy(problem *to, const problem *from) {
 }
 
 void problem_round(problem *p, int32_t student_dtype, int32_t teacher_dtype) {
-    for (int64_t i = 0; i < p->rows * p->classes; ++i) {
+    for (int64_t i = 0; i < p->rows * p->classes; i++) {
         p->student[i] = number_round(student_dtype, p->student[i]);
         p->teacher[i] = number_round(teacher_dtype, p->teacher[i]);
     }

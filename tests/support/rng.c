@@ -31,7 +31,7 @@ double rng_normal(rng *r) {
 void rng_logits(rng *r, logit_kind kind, double *row, int64_t classes) {
     const double deviation = kind == LOGITS_WIDE ? 30.0 : kind == LOGITS_OFFSET ? 3.0 : 1.0;
     const double offset = kind == LOGITS_OFFSET ? 1e4 : 0.0;
-    for (int64_t c = 0; c < classes; ++c) {
+    for (int64_t c = 0; c < classes; c++) {
         row[c] = offset + deviation * rng_normal(r);
         if (kind == LOGITS_MULTIMODAL && rng_below(r, 10) == 0) row[c] += 6.0;
     }
