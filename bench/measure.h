@@ -7,7 +7,8 @@ typedef struct {
     void *context;
     double elements;      // that one run handles
     double least, median; // out: ns per element over the repetitions
-    // Out: times of the first job's in the same repetition, what half of the repetitions lie between.
+    // Out: times of the first job's in the same repetition, what half of the repetitions lie
+    // between.
     double times, times_low, times_high;
 } timed_job;
 

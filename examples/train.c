@@ -59,7 +59,8 @@ static void read_bytes(gzFile file, const char *path, void *to, int bytes) {
         fail(1, "%s is cut off or damaged: copy or install it again", path);
 }
 
-// Big-endian words (magic, count, height, width), then bytes -> records [*count][*size], to be freed
+// Big-endian words (magic, count, height, width), then bytes -> records [*count][*size], to be
+// freed
 static uint8_t *read_idx(const char *path, int dimensions, int *count, int *size) {
     uint8_t header[16];
     uint32_t words[4] = {0, 0, 1, 1};
@@ -274,7 +275,8 @@ static void train(network *m, const image_set *set, const float *teacher, loss_k
     free(x);
 }
 
-// -> percent of images whose largest logit is the label's; all: their logits [count][CLASSES], or NULL
+// -> percent of images whose largest logit is the label's; all: their logits [count][CLASSES], or
+// NULL
 static double test_network(network *m, const image_set *set, float *all) {
     float *x = allocate(set->size, sizeof *x), logits[CLASSES];
     int64_t label;

@@ -48,7 +48,8 @@ enum { LAST_PARTITION = sizeof partitions / sizeof *partitions - 1 };
 
 static bool has_k(const gdkd_config *c) { return partitions[c->partition].has_k; }
 
-// The shares of the KL divergences that the sums give. A divergence without has a second pass for every row.
+// The shares of the KL divergences that the sums give. A divergence without has a second pass for
+// every row.
 typedef struct {
     double forward, reverse;
 } divergence_facts;
@@ -301,8 +302,8 @@ gdkd_status gdkd_plan(const gdkd_config *config, const gdkd_batch *batch, gdkd_r
     return status == GDKD_OK ? check_gradient(p) : status;
 }
 
-// A loop asks once, for the largest batch, and before its warm-up raises a weight from 0: then the same plan without a term
-// or with both, with few rows, or with norms, may take another route.
+// A loop asks once, for the largest batch, and before its warm-up raises a weight from 0: then the
+// same plan without a term or with both, with few rows, or with norms, may take another route.
 size_t gdkd_plan_room(const plan *p) {
     size_t most = gdkd_plan_workspace(p);
     for (int way = 0; way < 5; way++) {

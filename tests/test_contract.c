@@ -40,7 +40,8 @@ static size_t size_of_weights(gdkd_config config, const gdkd_batch *batch, int o
     return gdkd_workspace_size(&config, batch);
 }
 
-// A loop asks once, for its largest batch: a warm-up starts at weight 0, and the last batch is smaller.
+// A loop asks once, for its largest batch: a warm-up starts at weight 0, and the last batch is
+// smaller.
 START_TEST(workspace_asked_for_once) {
     static const int64_t classes[] = {10, 300, 1000, 1030, 9000}, inners[] = {1, 3, 16};
     for (int i = 0; i < LOSS_PRESETS * 16 * 15; i++) {
@@ -62,7 +63,8 @@ START_TEST(workspace_asked_for_once) {
 }
 END_TEST
 
-// What dist says of its workspace holds for a result that asks for norms, which have no meaning there.
+// What dist says of its workspace holds for a result that asks for norms, which have no meaning
+// there.
 START_TEST(workspace_of_dist) {
     enum { MANY = 8192, LANES = 16 };
     gdkd_dist_config config;
@@ -150,8 +152,8 @@ START_TEST(elements_of_dist_that_overflow) {
 }
 END_TEST
 
-// Beside a tie of the 16-bit type, by less than a float tells: by way of the nearest float they would be ties, and go to
-// the even one.
+// Beside a tie of the 16-bit type, by less than a float tells: by way of the nearest float they
+// would be ties, and go to the even one.
 START_TEST(rounded_once) {
     static const struct {
         int32_t dtype;

@@ -136,7 +136,8 @@ static void both_mask_all(problem *p) {
     for (int64_t c = 0; c < p->classes; c++) student_row(p)[c] = teacher_row(p)[c] = -INFINITY;
 }
 
-// More classes than k are gone from the teacher, some of them from the student as well: those are in no group.
+// More classes than k are gone from the teacher, some of them from the student as well: those are
+// in no group.
 static void both_mask_some_of_the_teachers(problem *p) {
     for (int64_t c = 0; c < p->classes; c++) {
         if (c % 4 == 1) continue;

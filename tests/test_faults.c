@@ -385,7 +385,8 @@ START_TEST(weights_without_a_sum) {
 }
 END_TEST
 
-// No rows, however long they would be: nothing is counted out of its range, and the gradient is not touched.
+// No rows, however long they would be: nothing is counted out of its range, and the gradient is not
+// touched.
 START_TEST(no_rows_of_any_size) {
     static const int64_t inners[] = {
         0, 1, 15, 16, INT64_MAX / 2, INT64_MAX - 15, INT64_MAX - 1, INT64_MAX};

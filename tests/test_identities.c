@@ -221,7 +221,8 @@ START_TEST(reverse_is_forward_exchanged) {
 }
 END_TEST
 
-// Standardised logits do not change with a power of 2 that multiplies them, however large: the gradient is divided by it.
+// Standardised logits do not change with a power of 2 that multiplies them, however large: the
+// gradient is divided by it.
 START_TEST(standardised_at_any_size) {
     enum { MANY = 7 };
     const double student[MANY] = {3, -1, 0.5, 2, -2.5, 1, 0};

@@ -261,8 +261,9 @@ START_TEST(guard_pages) {
 }
 END_TEST
 
-// A weight that is 0 takes away work; it must not take a route that needs more room than is said for all weights. The
-// last shape is one where float logits go another way than 16-bit or grouped ones.
+// A weight that is 0 takes away work; it must not take a route that needs more room than is said
+// for all weights. The last shape is one where float logits go another way than 16-bit or grouped
+// ones.
 static const shape without_a_term[] = {{5, 17, 1, 0}, {2, 7, 16, 2}, {1, 1030, 17, 0}};
 static const int32_t dtype_pairs[][2] = {
     {GDKD_F32, GDKD_F32}, {GDKD_F32, GDKD_F64}, {GDKD_F32, GDKD_BF16}, {GDKD_BF16, GDKD_F32}};
@@ -304,8 +305,8 @@ END_TEST
 
 // --- Every route --------------------------------------------------------------------------------
 
-// Sizes for every way of the rows, with classes that fill no vector: whole blocks of 16 and parts, several and few rows to a
-// block, and long rows whose first part bounds the picked classes.
+// Sizes for every way of the rows, with classes that fill no vector: whole blocks of 16 and parts,
+// several and few rows to a block, and long rows whose first part bounds the picked classes.
 static const shape route_shapes[] = {
     {18, 13, 1, 0},   {16, 21, 1, 3},  {16, 150, 1, 0}, {5, 131, 1, 2},  {17, 203, 1, 0},
     {1, 13, 16, 0},   {2, 13, 19, 3},  {1, 150, 35, 1}, {4, 150, 5, 1},  {7, 13, 3, 0},
@@ -370,7 +371,8 @@ static uint32_t route_of(const gdkd_config *config, const shape *s, const int32_
 
 #define ROUTE(shape_, s, t, g, e) ((uint32_t)(shape_) << 4 | (s) << 3 | (t) << 2 | (g) << 1 | (e))
 
-// All that the plan can choose: its shape; whether student, teacher and gradient go by copies; exponentials in the gradient.
+// All that the plan can choose: its shape; whether student, teacher and gradient go by copies;
+// exponentials in the gradient.
 static const uint32_t routes[] = {
     ROUTE(SHAPE_ALONG, 0U, 0U, 0U, 0U),    ROUTE(SHAPE_ALONG, 0U, 0U, 0U, 1U),
     ROUTE(SHAPE_ALONG, 0U, 1U, 0U, 0U),    ROUTE(SHAPE_ALONG, 0U, 1U, 0U, 1U),
@@ -387,7 +389,8 @@ static int index_of_route(uint32_t route) {
     ck_abort_msg("a route that the list does not have: %x", route);
 }
 
-// Every route, loss and element type, with what a result may ask for, on every instruction set, both ends of every buffer.
+// Every route, loss and element type, with what a result may ask for, on every instruction set,
+// both ends of every buffer.
 START_TEST(guard_pages_on_every_route) {
     int met[ROUTES] = {0};
     for (int i = 0; i < ROUTE_SHAPES * ROUTE_TYPES * LOSSES * ASKED; i++) {

@@ -1,5 +1,6 @@
-// grad_nonfinite of a result, a loss scaler's found_inf: equal to what a walk over the gradient's buffer counts after the call,
-// for every loss, type and shape, where the type overflows, where what is added to overflows, and where logits are no numbers.
+// grad_nonfinite of a result, a loss scaler's found_inf: equal to what a walk over the gradient's
+// buffer counts after the call, for every loss, type and shape, where the type overflows, where
+// what is added to overflows, and where logits are no numbers.
 #include "number.h"
 #include "presets.h"
 #include "rng.h"
@@ -10,7 +11,8 @@
 
 enum { MOST = 20000 };
 
-// One for each way of the rows to the kernels: long and short rows, side by side or not, whole blocks or not.
+// One for each way of the rows to the kernels: long and short rows, side by side or not, whole
+// blocks or not.
 typedef struct shape {
     int64_t outer, classes, inner;
 } shape;
@@ -106,7 +108,8 @@ START_TEST(every_loss) {
         for (p.config.isa = GDKD_ISA_SCALAR; p.config.isa <= gdkd_isa(); p.config.isa++) {
             fill(&shapes[_i], &data, dtype, 0, 1);
             ck_assert_int_eq(run(&p, &shapes[_i], how, dtype, 1, &data), 0);
-            // Gradients of rows that are a mean's are far below 1: some are above the type's largest now, and some are not.
+            // Gradients of rows that are a mean's are far below 1: some are above the type's
+            // largest now, and some are not.
             fill(&shapes[_i], &data, dtype, 0, 1);
             const double scale = fmin(1e3 * most, largest[GDKD_F64]);
             by_scale[dtype] += run(&p, &shapes[_i], how, dtype, scale, &data);

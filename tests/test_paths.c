@@ -1,7 +1,7 @@
-// The ways that a row may be done (docs/numerics.md): with picked classes, sorted or split in two, refined, in one block
-// with rows that go another way. A row that is sent to the double path holds every promise but the speed, so here the
-// stages are also watched at work: a call runs with a table of stages of its own, each of which calls the library's and
-// then looks at the block.
+// The ways that a row may be done (docs/numerics.md): with picked classes, sorted or split in two,
+// refined, in one block with rows that go another way. A row that is sent to the double path holds
+// every promise but the speed, so here the stages are also watched at work: a call runs with a
+// table of stages of its own, each of which calls the library's and then looks at the block.
 #include "compare.h"
 #include "number.h"
 #include "plain.h"
@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Models that differ as much as at the start of a training, or so little that their terms need the second pass.
+// Models that differ as much as at the start of a training, or so little that their terms need the
+// second pass.
 static void random_rows(problem *p, rng *r, int alike) {
     for (int64_t row = 0; row < p->rows; row++) {
         double *s = p->student + row * p->classes;
@@ -130,7 +131,8 @@ typedef struct way {
     int least; // classes that are picked at least; 0: the row has none
 } way;
 
-// The top group and the next class; GDKD3's likewise; the four largest of the others, and DKD's target.
+// The top group and the next class; GDKD3's likewise; the four largest of the others, and DKD's
+// target.
 static const way ways[] = {{1, GDKD_PARTITION_ALL, 4},        {1, GDKD_PARTITION_TARGET, 4},
                            {1, GDKD_PARTITION_TOP, 4},        {5, GDKD_PARTITION_TOP, 6},
                            {11, GDKD_PARTITION_TOP, 12},      {12, GDKD_PARTITION_TOP, 0},
@@ -195,7 +197,8 @@ static void run_bench(bench *w, int across) {
     ck_assert_int_eq(seen.calls, 1);
 }
 
-// Losses to the promise of docs/numerics.md, and gradients to 1e-6 of the largest of what they are made of.
+// Losses to the promise of docs/numerics.md, and gradients to 1e-6 of the largest of what they are
+// made of.
 static void check_numbers(const bench *w, int across) {
     plain_result truth;
     plain_loss(&w->p, &truth);
@@ -212,14 +215,16 @@ static void check_numbers(const bench *w, int across) {
     plain_free(&truth);
 }
 
-// The number of classes that are better than class i: by their logits, by their indices at equal ones.
+// The number of classes that are better than class i: by their logits, by their indices at equal
+// ones.
 static int rank_of(const double *t, int i) {
     int rank = 0;
     for (int j = 0; j < CLASSES; j++) rank += t[j] > t[i] || (t[j] == t[i] && j < i);
     return rank;
 }
 
-// The reference points: the row's largest student logit, and the largest of the classes that are not picked.
+// The reference points: the row's largest student logit, and the largest of the classes that are
+// not picked.
 static void check_tops(const bench *w, int row) {
     int is_picked[CLASSES] = {0};
     double top = -INFINITY;
@@ -291,8 +296,8 @@ START_TEST(floats_do_without_the_double_path) {
 }
 END_TEST
 
-// Rows standardised as a whole have a temperature of their own, and nothing else of their own; inside groups, one for
-// each, and a high term of the raw logits.
+// Rows standardised as a whole have a temperature of their own, and nothing else of their own;
+// inside groups, one for each, and a high term of the raw logits.
 START_TEST(standardised_rows_stay_in_float) {
     static const struct {
         int32_t how;
@@ -320,8 +325,8 @@ START_TEST(standardised_rows_stay_in_float) {
 }
 END_TEST
 
-// There is room for MOST_PICKED classes: rows with as many equal largest logits have them picked, rows with more have none.
-// Either kind keeps its sums beside the other.
+// There is room for MOST_PICKED classes: rows with as many equal largest logits have them picked,
+// rows with more have none. Either kind keeps its sums beside the other.
 START_TEST(full_lists) {
     static const way how = {5, GDKD_PARTITION_TOP, 6};
     for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); isa++) {
@@ -389,8 +394,8 @@ END_TEST
 
 // --- Rows of many kinds in one block ------------------------------------------------------------
 
-// NEARER: so alike that the floats of the second pass cannot tell. MASKED: the teacher has no such class; products of
-// infinities are left to doubles. IDLE: not used.
+// NEARER: so alike that the floats of the second pass cannot tell. MASKED: the teacher has no such
+// class; products of infinities are left to doubles. IDLE: not used.
 typedef enum { ORDINARY, NEAR, NEARER, MASKED, IDLE, ROW_KINDS } row_kind;
 
 static void make_row(bench *w, rng *r, int row, row_kind kind) {
@@ -414,7 +419,8 @@ static uint32_t rows_of(row_kind kind, int turn) {
     return rows;
 }
 
-// A low gradient of models that are nearly alike, relative to its own largest element: that is what pulls are for.
+// A low gradient of models that are nearly alike, relative to its own largest element: that is what
+// pulls are for.
 static void check_small_gradients(const bench *w, uint32_t rows, int across) {
     plain_result truth;
     plain_loss(&w->p, &truth);
@@ -429,7 +435,8 @@ static void check_small_gradients(const bench *w, uint32_t rows, int across) {
     plain_free(&truth);
 }
 
-// Every kind of row stands once at every place of a block, and goes its own way whatever goes beside it.
+// Every kind of row stands once at every place of a block, and goes its own way whatever goes
+// beside it.
 START_TEST(mixed_blocks) {
     for (int i = 0; i < 3 * 2 * ROW_KINDS; i++) {
         const int divergence = i % 3, across = i / 3 % 2, turn = i / 6;
@@ -458,8 +465,8 @@ START_TEST(mixed_blocks) {
 }
 END_TEST
 
-// One call of several blocks, or each of these by itself: the same bits. So no row leaves anything behind for the next in its
-// lane: a level, a flag, a temperature.
+// One call of several blocks, or each of these by itself: the same bits. So no row leaves anything
+// behind for the next in its lane: a level, a flag, a temperature.
 START_TEST(blocks_leave_nothing_behind) {
     enum { BLOCKS = 5, INNER = BLOCK_ROWS };
     static float student[BLOCKS * COUNT], teacher[BLOCKS * COUNT];
@@ -505,8 +512,8 @@ START_TEST(blocks_leave_nothing_behind) {
 }
 END_TEST
 
-// The student's exponentials are kept where the gradient will be, unless that is where the student is or something to add to:
-// the same bits either way.
+// The student's exponentials are kept where the gradient will be, unless that is where the student
+// is or something to add to: the same bits either way.
 START_TEST(kept_exponentials) {
     for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); isa++) {
         for (int i = 0; i < 3 * 2; i++) {
@@ -540,7 +547,8 @@ static void set_weights(problem *p, int32_t partition, int32_t divergence) {
     for (int g = 0; g < GDKD_MAX_GROUPS; g++) p->config.w_low[g] = 1.0;
 }
 
-// Equal logits at the border of the top group: of the three largest, the two with the lower indices are in.
+// Equal logits at the border of the top group: of the three largest, the two with the lower indices
+// are in.
 START_TEST(ties_among_the_picked) {
     rng r = {18};
     for (int32_t partition = GDKD_PARTITION_TOP; partition <= GDKD_PARTITION_TOP1_TOPK;
@@ -560,8 +568,9 @@ START_TEST(ties_among_the_picked) {
 }
 END_TEST
 
-// In long rows the bound for picking is that of the first part, and rises: with every class; where the largest come late;
-// where many are equal; and DKD's target, picked from the start, is not among them.
+// In long rows the bound for picking is that of the first part, and rises: with every class; where
+// the largest come late; where many are equal; and DKD's target, picked from the start, is not
+// among them.
 START_TEST(picked_of_long_rows) {
     static const int32_t partitions[] = {GDKD_PARTITION_ALL, GDKD_PARTITION_TARGET,
                                          GDKD_PARTITION_TOP, GDKD_PARTITION_TOP1_TOPK};
@@ -589,7 +598,8 @@ START_TEST(picked_of_long_rows) {
 }
 END_TEST
 
-// The number that 16 bits stand for, by their fields: `width` bits of fraction, the exponent's bias half its range.
+// The number that 16 bits stand for, by their fields: `width` bits of fraction, the exponent's bias
+// half its range.
 static double value_of_half(uint16_t h, int width) {
     const int most = 0x7FFF >> width;
     const int exponent = (h & 0x7FFF) >> width;
@@ -643,7 +653,8 @@ START_TEST(halves) {
 }
 END_TEST
 
-// Many equal logits around the k-th, for every way to find it: k in a vector, in slots, and by counting.
+// Many equal logits around the k-th, for every way to find it: k in a vector, in slots, and by
+// counting.
 START_TEST(ties_of_every_k) {
     static const int64_t ks[] = {13, 16, 17, 31, 32, 33, 63, 75, 76, 300, 590, 599, 600};
     rng r = {19};
@@ -665,9 +676,9 @@ START_TEST(ties_of_every_k) {
 }
 END_TEST
 
-// A lane of the rows shape that holds a term near 1 swallows each that follows and is below 2^-24 of it: 60000
-// classes of 2^-24.5 have 0.1 % of the weight. Those at the 1 are not its equal, which the cross-entropy sets apart;
-// and they are too many to be picked.
+// A lane of the rows shape that holds a term near 1 swallows each that follows and is below 2^-24
+// of it: 60000 classes of 2^-24.5 have 0.1 % of the weight. Those at the 1 are not its equal, which
+// the cross-entropy sets apart; and they are too many to be picked.
 START_TEST(small_terms_of_a_long_row) {
     static const int32_t partitions[] = {GDKD_PARTITION_BOTTOM, GDKD_PARTITION_MAP,
                                          GDKD_PARTITION_ALL};
@@ -697,8 +708,9 @@ START_TEST(small_terms_of_a_long_row) {
 }
 END_TEST
 
-// Both models are sure of one class: the others, equal among themselves, are all that is left of the divergence,
-// and their distance from the first is rounded by more than the models differ in 3e-7 of it.
+// Both models are sure of one class: the others, equal among themselves, are all that is left of
+// the divergence, and their distance from the first is rounded by more than the models differ in
+// 3e-7 of it.
 START_TEST(sure_of_one_class) {
     rng r = {20};
     for (int i = 0; i < 2 * 3; i++) {
@@ -720,7 +732,8 @@ START_TEST(sure_of_one_class) {
 }
 END_TEST
 
-// Where lanes are rows, one model may be read where it lies and the other from a copy: each has its own step.
+// Where lanes are rows, one model may be read where it lies and the other from a copy: each has its
+// own step.
 START_TEST(a_copy_beside_the_original) {
     static const int32_t types[][2] = {
         {GDKD_F32, GDKD_BF16}, {GDKD_F16, GDKD_F32}, {GDKD_F32, GDKD_F32}};
@@ -739,7 +752,8 @@ START_TEST(a_copy_beside_the_original) {
 }
 END_TEST
 
-// More blocks than there are sums kept apart, so that some of these are of two blocks and some of one.
+// More blocks than there are sums kept apart, so that some of these are of two blocks and some of
+// one.
 START_TEST(many_blocks) {
     static const int32_t types[] = {GDKD_F32, GDKD_F64};
     rng r = {21};
@@ -755,8 +769,8 @@ START_TEST(many_blocks) {
 }
 END_TEST
 
-// Distances are taken from a row's or a group's first logit. Where that lies sqrt(n) deviations from the mean, the
-// variance is what 1 - 1/n of the sum of their squares leave.
+// Distances are taken from a row's or a group's first logit. Where that lies sqrt(n) deviations
+// from the mean, the variance is what 1 - 1/n of the sum of their squares leave.
 START_TEST(first_logit_far_from_the_mean) {
     static const int64_t classes[] = {20, 100, 700};
     static const int32_t kinds[] = {GDKD_STANDARDIZE_GLOBAL, GDKD_STANDARDIZE_GROUPS};
@@ -795,7 +809,8 @@ START_TEST(maps_of_copied_rows) {
 }
 END_TEST
 
-// Of 8 equal classes k have the mass k / 8. Any k has the ratio 1, and the first is all of them; 4 have half the mass.
+// Of 8 equal classes k have the mass k / 8. Any k has the ratio 1, and the first is all of them; 4
+// have half the mass.
 START_TEST(adaptive_k_at_equality) {
     static const struct {
         int32_t rule;

@@ -1,5 +1,6 @@
-// How much stack a call takes: no more for a million classes than for few, on every instruction set, in every shape. The call
-// runs in a thread whose stack was painted before; what is no longer paint was used.
+// How much stack a call takes: no more for a million classes than for few, on every instruction
+// set, in every shape. The call runs in a thread whose stack was painted before; what is no longer
+// paint was used.
 #include "problem.h"
 
 #include <check.h>
@@ -71,7 +72,8 @@ typedef struct shape {
     int32_t dtype, map, standardize;
 } shape;
 
-// Where the portable kernels of the first release ran out of 8 MB, and the largest that each way of the rows is for.
+// Where the portable kernels of the first release ran out of 8 MB, and the largest that each way of
+// the rows is for.
 static const shape shapes[] = {
     {"along", 1, 1000000, 1, GDKD_F32, 0, 0},
     {"along", 1, 700000, 1, GDKD_F32, 0, 0},

@@ -1,6 +1,7 @@
-// High temperatures, up to the largest that is accepted: distributions are flat, and a loss is T^2 times a divergence of the
-// order of 1 / T^2, which arithmetic loses that takes differences of logarithms. The tests' own implementation takes them too, in
-// long double, so it is given what that loses; for KD there is the limit besides.
+// High temperatures, up to the largest that is accepted: distributions are flat, and a loss is T^2
+// times a divergence of the order of 1 / T^2, which arithmetic loses that takes differences of
+// logarithms. The tests' own implementation takes them too, in long double, so it is given what
+// that loses; for KD there is the limit besides.
 #include "compare.h"
 #include "presets.h"
 #include "rng.h"
@@ -53,8 +54,8 @@ static void check_signs(const problem *p, const answer *a) {
         ck_assert_msg(a->row_loss[row] >= 0, "row %d: %g", (int)row, a->row_loss[row]);
 }
 
-// The high term's gradient is a difference of the groups' masses, in float32 of sums that are off by 1e-7: low terms, which the
-// second pass finds anew, are closer.
+// The high term's gradient is a difference of the groups' masses, in float32 of sums that are off
+// by 1e-7: low terms, which the second pass finds anew, are closer.
 static int has_high(const gdkd_config *c) {
     return c->kd_weight != 0 && c->w_high != 0 && c->partition != GDKD_PARTITION_ALL;
 }
@@ -103,8 +104,8 @@ START_TEST(every_loss) {
 }
 END_TEST
 
-// Of KD remains half the variance of the logits' difference over the classes, and of its gradient the difference from its mean
-// over the number of classes; both to the order of the logits over T.
+// Of KD remains half the variance of the logits' difference over the classes, and of its gradient
+// the difference from its mean over the number of classes; both to the order of the logits over T.
 START_TEST(limit_of_kd) {
     enum { C = 150 };
     const double t = temperatures[_i];

@@ -1,18 +1,20 @@
-// What each class adds to a divergence of two distributions p (student) and q (teacher), with u = log q - log p. For
-// L = sum f(p, q), the gradient with respect to x is
+// What each class adds to a divergence of two distributions p (student) and q (teacher), with u =
+// log q - log p. For L = sum f(p, q), the gradient with respect to x is
 //     pull_i - p_i sum_j pull_j,    pull = p df/dp.
 //
-// A divergence of models that are nearly alike is a small difference of large sums. So f is taken in a form that is never
-// negative, and that with pull vanishes at u = 0: since p and q add up to 1, a term c (p - q) may be added to f, and c p
-// to pull. (For the forward KL, f = q (u - 1) + p = q phi(u), phi(u) = u + exp(-u) - 1: the terms of J. Schulman's estimator
-// "k3", Approximating KL Divergence, 2020; here summed over all classes.)
+// A divergence of models that are nearly alike is a small difference of large sums. So f is taken
+// in a form that is never negative, and that with pull vanishes at u = 0: since p and q add up to
+// 1, a term c (p - q) may be added to f, and c p to pull. (For the forward KL, f = q (u - 1) + p =
+// q phi(u), phi(u) = u + exp(-u) - 1: the terms of J. Schulman's estimator "k3", Approximating KL
+// Divergence, 2020; here summed over all classes.)
 #ifndef GDKD_DIVERGENCE_H
 #define GDKD_DIVERGENCE_H
 
 #include "walk.h"
 
-// Low terms below this, where they are refined, have their gradient from the pulls: a difference p - q of floats would be wrong by
-// 2^-24 p / |p - q|, and |p - q| / p is about the root of the term.
+// Low terms below this, where they are refined, have their gradient from the pulls: a float's
+// difference p - q would be wrong by 2^-24 p / |p - q|, and |p - q| / p is about the root of the
+// term.
 #define PULLED_BELOW 0x1p-16
 
 // drift: p - q, whose sum tells how far the level of u is from making p add up to 1 (refine.h).
@@ -73,11 +75,12 @@ OP vec reverse_kl(const class_parts *k, vec u, vec p, vec q) {
     return v_select(k->near, near, v_fnma(p, v_add(u, v_splat(1)), q));
 }
 
-// Whether the drift is worth taking off: the KL divergences have no slope, or next to none, in the level.
+// Whether the drift is worth taking off: the KL divergences have no slope, or next to none, in the
+// level.
 OP bool drifts(int divergence) { return divergence > GDKD_DIVERGENCE_SYMMETRIC_KL; }
 
-// What a class's divergence is made of. forward_share, reverse_share: of the KL divergences. pulls: whether pull and drift are
-// wanted; they are 0 otherwise.
+// What a class's divergence is made of. forward_share, reverse_share: of the KL divergences. pulls:
+// whether pull and drift are wanted; they are 0 otherwise.
 typedef struct {
     int divergence;
     double forward_share, reverse_share;

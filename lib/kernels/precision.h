@@ -1,5 +1,5 @@
-// Whether the float sums of a row keep the promises of docs/numerics.md, or which way it has to go: the second pass
-// (NEEDS_REFINE), or doubles (NEEDS_DOUBLE). All thresholds stand here.
+// Whether the float sums of a row keep the promises of docs/numerics.md, or which way it has to go:
+// the second pass (NEEDS_REFINE), or doubles (NEEDS_DOUBLE). All thresholds stand here.
 #ifndef GDKD_PRECISION_H
 #define GDKD_PRECISION_H
 
@@ -10,15 +10,15 @@
 #define SUM_RANGE      0x1p100
 #define STANDARD_RANGE 0x1p50
 #define SCALE_RANGE    0x1p60
-// What the logarithm of a float sum is off by (bench/numerics.py), and what docs/numerics.md promises,
-// relative to the terms' absolute values.
+// What the logarithm of a float sum is off by (bench/numerics.py), and what docs/numerics.md
+// promises, relative to the terms' absolute values.
 #define FLOAT_ERROR 1e-7
 #define PROMISED    3e-7
 // See spread, and reverse_is_precise: where bench/numerics.py finds no row beyond the promise.
 #define SPREAD     1.5
 #define MEAN_RATIO 4
-// A refined KL below this: the level's error, squared, is 1e-14. Another refined divergence with more
-// drift than this, relative to it: classes near p = q may have the wrong sign.
+// A refined KL below this: the level's error, squared, is 1e-14. Another refined divergence with
+// more drift than this, relative to it: classes near p = q may have the wrong sign.
 #define LEAST_KL   1e-11
 #define MOST_DRIFT 0x1p-13
 
@@ -41,7 +41,8 @@ static inline mask groups_in_range(const criterion *c, const row_groups *p, int 
         fine = m_and(fine,
                      v_lt(pull, v_splat(c->standardize == GDKD_STANDARDIZE_NONE ? SUM_RANGE
                                                                                 : STANDARD_RANGE)));
-        // A group without classes has zeros throughout; one of nothing but -inf has products that are no numbers.
+        // A group without classes has zeros throughout; one of nothing but -inf has products that
+        // are no numbers.
         const mask empty =
             m_and(m_and(v_eq(s, zero), v_eq(t, zero)), m_and(v_eq(dot_t, zero), v_eq(dot_s, zero)));
         good = m_and(good, m_or(empty, fine));
@@ -62,9 +63,10 @@ static inline mask in_range(const criterion *c, const block *b, int l) {
     return m_and(good, groups_in_range(c, &b->low, l));
 }
 
-// Logarithms of float sums are off by about FLOAT_ERROR. The promise is relative to the terms' absolute values,
-// sum_i q_i |log q_i - log p_i|: about the root of a divergence where that is small, and of the root of what weight there is
-// beside the largest class. The high term's error is that of the masses times |P - Q|, at most sqrt(high / 2).
+// Logarithms of float sums are off by about FLOAT_ERROR. The promise is relative to the terms'
+// absolute values, sum_i q_i |log q_i - log p_i|: about the root of a divergence where that is
+// small, and of the root of what weight there is beside the largest class. The high term's error is
+// that of the masses times |P - Q|, at most sqrt(high / 2).
 OP vec magnitude(vec term, vec unit) {
     const vec root = v_sqrt(v_max(v_splat(0), v_mul(term, unit)));
     return v_select(v_lt(unit, term), term, root);
@@ -76,9 +78,9 @@ OP vec spread(vec sum) {
     return v_min(one, v_mul(v_splat(SPREAD), v_div(beside, v_max(sum, one))));
 }
 
-// The student's mean of d / T, relative to the reference point, which may lie far from where its weight is. A reverse term is
-// what remains of it after the subtraction of a logarithm; so is the factor p_i (log p_i - log q_i - low) of its gradient,
-// whose error is that of d alone.
+// The student's mean of d / T, relative to the reference point, which may lie far from where its
+// weight is. A reverse term is what remains of it after the subtraction of a logarithm; so is the
+// factor p_i (log p_i - log q_i - low) of its gradient, whose error is that of d alone.
 static inline vec mean_ratio(const row_groups *b, int g, int l) {
     const vec s = v_load(&b->sum[g].s[l]), dot = v_load(&b->sum[g].dot_s[l]);
     return v_only(v_positive(s), v_mul(v_div(dot, s), v_load(&b->ref[g].at->inv_t[l])));
@@ -150,8 +152,8 @@ static void judge_sums(const criterion *c, block *b) {
     }
 }
 
-// After the second pass: its level is a float's, whose error squared shows in what is nearly nothing. (Exactly nothing is
-// right.)
+// After the second pass: its level is a float's, whose error squared shows in what is nearly
+// nothing. (Exactly nothing is right.)
 static void judge_refined(const criterion *c, block *b) {
     for (int l = 0; l < b->rows; l += LANES) {
         mask lost = m_first(0);

@@ -1,9 +1,12 @@
-// The second pass: divergences that the sums do not give, or not well enough, since the models are nearly alike.
+// The second pass: divergences that the sums do not give, or not well enough, since the models are
+// nearly alike.
 //
-// The level of u comes from logarithms of sums, and is a little off. Were it right, the drifts p - q would add up to 0; their
-// sum is its error, and since a divergence's slope in it is minus the sum of the pulls, the first order can be taken off:
+// The level of u comes from logarithms of sums, and is a little off. Were it right, the drifts,
+// p - q, would add up to 0; their sum is its error, and since a divergence's slope in it is minus
+// the sum of the pulls, the first order can be taken off:
 //     divergence = value - drift pull.
-// What is left is of the order of the error's square. The gradient by pulls (gradient.h) is free of it in the same way.
+// What is left is of the order of the error's square. The gradient by pulls (gradient.h) is free of
+// it in the same way.
 #ifndef GDKD_REFINE_H
 #define GDKD_REFINE_H
 
@@ -18,8 +21,8 @@ OP vec rest_per_row(walk_shape shape, const double *value, int lane) {
     return v_from_doubles(rest);
 }
 
-// What a class's p, q and u are made of. fine: u is wanted to a few roundings of itself, by divergences
-// whose slope does not vanish at u = 0.
+// What a class's p, q and u are made of. fine: u is wanted to a few roundings of itself, by
+// divergences whose slope does not vanish at u = 0.
 typedef struct {
     vec level[MAX_GROUPS], per_s[MAX_GROUPS], per_t[MAX_GROUPS];
     vec inv_t, inv_tt;
@@ -44,9 +47,10 @@ OP relation_constants relation_of(walk_shape shape, const references *ref,
     return k;
 }
 
-// What rounding took from difference = a - b (the two-sum of D. E. Knuth, The Art of Computer Programming 2, 4.2.2). Where both
-// models are sure of one class, the others' logits lie far below it, and their rounded distances, times a few tens, would
-// show: those classes are all that is left of the divergence.
+// What rounding took from difference = a - b (the two-sum of D. E. Knuth, The Art of Computer
+// Programming 2, 4.2.2). Where both models are sure of one class, the others' logits lie far below
+// it, and their rounded distances, times a few tens, would show: those classes are all that is left
+// of the divergence.
 OP vec lost_by(vec a, vec b, vec difference) {
     const vec subtracted = v_sub(a, difference);
     return v_sub(v_sub(a, v_add(difference, subtracted)), v_sub(b, subtracted));

@@ -1,5 +1,6 @@
-// From the sums of a block to the terms of its rows and the coefficients of their gradient, in double, with one row per lane:
-// the only kernel file that knows high, low and weights. In the letters of docs/math.md:
+// From the sums of a block to the terms of its rows and the coefficients of their gradient, in
+// double, with one row per lane: the only kernel file that knows high, low and weights. In the
+// letters of docs/math.md:
 //     a_g = log sum.s + ref.s / T,  b_g likewise,  log P_g - log Q_g = (a_g - b_g) - (A - B)
 //     log q_i - log p_i = level - d / T,  level = log(sum.s / sum.t)
 // Special values take no branch: a group or row that is not there is masked out.
@@ -10,8 +11,9 @@
 
 // --- Masses and the high term --------------------------------------------------------------------
 
-// Each group's share of the whole (P_g of the student, Q_g of the teacher), and its reference point's distance from the
-// highest one, over T. total: of all groups' sums, relative to the highest reference point.
+// Each group's share of the whole (P_g of the student, Q_g of the teacher), and its reference
+// point's distance from the highest one, over T. total: of all groups' sums, relative to the
+// highest reference point.
 typedef struct {
     vec value[MAX_GROUPS], distance[MAX_GROUPS], total;
 } v_shares;
@@ -48,16 +50,17 @@ OP void shares(const criterion *c, int groups, const vec *ref, const vec *sum, v
 
 static inline bool has_high(const criterion *c) { return c->groups > 1 && c->w_high != 0; }
 
-// A group's part of the high term, in the form that cannot be negative: divergence.h. There a group that the teacher
-// lacks has P_g.
+// A group's part of the high term, in the form that cannot be negative: divergence.h. There a group
+// that the teacher lacks has P_g.
 OP vec high_part(vec u, vec p, vec q, mask has_s, mask has_t) {
     class_parts k;
     find_parts(&u, &q, &k);
     return v_select(has_t, v_select(has_s, forward_kl(&k, u, p, q), v_splat((real)INFINITY)), p);
 }
 
-// The groups' masses and levels and the high term: all that takes exponentials and logarithms. No term wants more than the
-// difference of the models' logarithms: so they are taken of ratios, one for each group and one for the whole.
+// The groups' masses and levels and the high term: all that takes exponentials and logarithms. No
+// term wants more than the difference of the models' logarithms: so they are taken of ratios, one
+// for each group and one for the whole.
 OP void weigh_groups(const criterion *c, const row_groups *from, int groups,
                      const temperatures *row, int l, row_terms *to, vec *level) {
     vec ref_s[MAX_GROUPS], ref_t[MAX_GROUPS], s[MAX_GROUPS], t[MAX_GROUPS];
@@ -124,7 +127,8 @@ OP v_divergences divergences_of(const criterion *c, const group_sums *p, int l,
     return d;
 }
 
-// The low term before its weights. A divergence of the second pass is 1 where one of the models has nothing in the group.
+// The low term before its weights. A divergence of the second pass is 1 where one of the models has
+// nothing in the group.
 OP vec low_of(const criterion *c, const group_divergence *p, int l, const group_at *at,
               const v_divergences *d) {
     const vec zero = v_splat(0), pull = v_load(&p->pull[l]);
@@ -180,8 +184,8 @@ static inline vec finish_low(const criterion *c, const block *b, int g, int l, v
     vec m = c->mass_scaled >> g & 1U ? v_load(&b->terms.teacher_mass[g][l]) : one;
     if (c->table_weighted >> g & 1U) m = v_mul(m, v_load(&b->low_weight[l]));
 
-    // Where both models have one class, and the same, nothing pulls: two equal coefficients, rounded apart, would leave a
-    // trace.
+    // Where both models have one class, and the same, nothing pulls: two equal coefficients,
+    // rounded apart, would leave a trace.
     const mask same = m_and(m_and(v_eq(at.s, one), v_eq(at.t, one)), v_eq(term, zero));
     const vec w = v_select(same, zero, v_mul(v_splat(c->w_low[g]), m)), f = v_mul(row_f, at.inv_t);
     const mask both = m_and(at.has_s, at.has_t);
@@ -247,7 +251,8 @@ static inline void relate(const criterion *c, block *b, const vec *level, int l)
     }
 }
 
-// Two groups are the most usual number; with that a constant, what there is of each stays in registers.
+// Two groups are the most usual number; with that a constant, what there is of each stays in
+// registers.
 static inline void finish_kd(const criterion *c, block *b, int l, bool fresh, vec broken) {
     vec level[MAX_GROUPS];
     const row_groups *from = c->split_high ? b->high : &b->low;
@@ -276,8 +281,8 @@ static inline void finish_ce(const criterion *c, block *b, int l, vec broken) {
     v_store(&b->ce.hot[l], v_mul(f, v_splat(1 - e)));
 }
 
-// NaN where a row has no distribution to speak of, else 0: one with a NaN or +inf has sums that are no numbers; one whose teacher
-// has no class, but whose student has, has nothing to learn from.
+// NaN where a row has no distribution to speak of, else 0: one with a NaN or +inf has sums that are
+// no numbers; one whose teacher has no class, but whose student has, has nothing to learn from.
 static inline vec find_broken(const criterion *c, const block *b, int l) {
     vec students = v_splat(0), teachers = v_splat(0);
     for (int g = 0; g < c->groups; g++) {

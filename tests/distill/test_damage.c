@@ -1,7 +1,8 @@
-// Small files of the formats that the program reads itself, cut at many places (GDKD_TEST_LONG: at more) and with bits
-// flipped at random; test_images has PNG and JPEG, test_page and test_report what a run leaves. Whatever comes: no
-// crash (the sanitizers watch), and a refusal is one line that names the file. Where the format has a checksum, or no room
-// for other meanings, every damage is refused.
+// Small files of the formats that the program reads itself, cut at many places (GDKD_TEST_LONG: at
+// more) and with bits flipped at random; test_images has PNG and JPEG, test_page and test_report
+// what a run leaves. Whatever comes: no crash (the sanitizers watch), and a refusal is one line
+// that names the file. Where the format has a checksum, or no room for other meanings, every damage
+// is refused.
 #include "base/npy.h"
 #include "base/rng.h"
 #include "base/safe_file.h"

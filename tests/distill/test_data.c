@@ -191,7 +191,8 @@ static void write_part(const char *prefix, int first, int classes, int count, in
     test_write(name, labels, IDX_LABELS_HEADER + (size_t)count);
 }
 
-// first, classes: of the labels in the files. word: the name of the last class. mean: 0 where it is found in the images.
+// first, classes: of the labels in the files. word: the name of the last class. mean: 0 where it is
+// found in the images.
 static const struct {
     const char *name, *train, *test;
     int first, classes;
@@ -304,7 +305,8 @@ START_TEST(cifar10_joins_its_training_files) {
 }
 END_TEST
 
-// The first image of either part: its label, and its first pixel, which is 0 in the test part, 1 in training.
+// The first image of either part: its label, and its first pixel, which is 0 in the test part, 1 in
+// training.
 static void check_parts(const char *name, int test_label, int training_label) {
     dataset d;
     char specification[128];

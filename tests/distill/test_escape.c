@@ -1,5 +1,5 @@
-// Names as bytes and as text: what is no UTF-8 or no character is escaped, in messages and in files, and files are found
-// again.
+// Names as bytes and as text: what is no UTF-8 or no character is escaped, in messages and in
+// files, and files are found again.
 #include "app/option_file.h"
 #include "app/settings.h"
 #include "base/error.h"
@@ -11,7 +11,8 @@
 
 #include <cjson/cJSON.h>
 
-// The second column as Python says it: bytes.decode("utf-8", "backslashreplace"), and control characters besides.
+// The second column as Python says it: bytes.decode("utf-8", "backslashreplace"), and control
+// characters besides.
 static const char *const pairs[][2] = {
     {"plain \xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x98\x80",
      "plain \xc3\xa9 \xe6\x97\xa5 \xf0\x9f\x98\x80"},

@@ -115,7 +115,8 @@ static void put_number(uint8_t *at, uint32_t value, int bytes) {
     for (int i = 0; i < bytes; i++) at[i] = (uint8_t)(value >> 8 * i);
 }
 
-// Turns a picture into one that this many bits per pixel can tell: of a palette, entry i is (i, 2 i, 255 - i).
+// Turns a picture into one that this many bits per pixel can tell: of a palette, entry i is (i, 2
+// i, 255 - i).
 static void bmp_colours(int bits, uint8_t *rgb) {
     for (int i = 0; i < W * H; i++) {
         uint8_t *p = rgb + RGB * i;
@@ -242,7 +243,8 @@ static void write_with_chunks(const char *name, int colour, const png_color *pal
     fclose(file);
 }
 
-// The file's values as they are: grey, RGB and palette, each with a transparent colour and a gAMA of 1.
+// The file's values as they are: grey, RGB and palette, each with a transparent colour and a gAMA
+// of 1.
 START_TEST(transparency_and_gamma_are_passed_over) {
     uint8_t rgb[W * H * RGB], one[W * H];
     png_color palette[256];
@@ -312,8 +314,8 @@ START_TEST(ink_becomes_light) {
 }
 END_TEST
 
-// What libjpeg warns of although no pixel is missing. The first two bytes and the last are the markers of begin and end;
-// a JFIF header follows the first.
+// What libjpeg warns of although no pixel is missing. The first two bytes and the last are the
+// markers of begin and end; a JFIF header follows the first.
 START_TEST(harmless_warnings_are_no_failures) {
     uint8_t rgb[W * H * RGB];
     char bytes[WHOLE], other[WHOLE + 16];
@@ -418,8 +420,8 @@ START_TEST(cut_files_are_refused) {
 }
 END_TEST
 
-// A bit of every byte in turn. What is read in spite of it has the pixels that it says (the sanitizers watch), and those
-// of a PNG are the same as before.
+// A bit of every byte in turn. What is read in spite of it has the pixels that it says (the
+// sanitizers watch), and those of a PNG are the same as before.
 START_TEST(flipped_bits_do_no_harm) {
     char bytes[WHOLE];
     uint8_t slope[W * H * RGB];
@@ -591,7 +593,8 @@ START_TEST(a_limit_takes_of_every_class) {
 }
 END_TEST
 
-// Those of other programs, and notes: torchvision's ImageFolder looks at the ends of names, and at folders.
+// Those of other programs, and notes: torchvision's ImageFolder looks at the ends of names, and at
+// folders.
 START_TEST(other_files_are_passed_over) {
     dataset d;
     make_animals();

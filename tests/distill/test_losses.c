@@ -1,5 +1,6 @@
-// Every loss of the trainer: its gradient against central differences, and mathematics that ties it to the others. Expected
-// values are formulas of their own here, or other losses in a case where both are the same by definition.
+// Every loss of the trainer: its gradient against central differences, and mathematics that ties it
+// to the others. Expected values are formulas of their own here, or other losses in a case where
+// both are the same by definition.
 #include "base/rng.h"
 #include "test_files.h"
 #include "test_suite.h"
@@ -128,7 +129,8 @@ END_TEST
 
 // --- What a loss is ------------------------------------------------------------------------------
 
-// KL of the rows' softened distributions, straight from the formula; standardised by n - 1 where asked for.
+// KL of the rows' softened distributions, straight from the formula; standardised by n - 1 where
+// asked for.
 static double plain_kd(double t_student, double t_teacher, bool standardised) {
     double sum = 0;
     for (int row = 0; row < ROWS; row++) {
@@ -218,7 +220,8 @@ START_TEST(losses_agree_where_they_are_the_same) {
     bottom.w1 = 5;
     bottom.w2 = 2;
     ties(bottom, gdkd);
-    // One class has nothing inside it: GDKD of k 1 is DKD of the largest class, and so is one whose k is at most 1.
+    // One class has nothing inside it: GDKD of k 1 is DKD of the largest class, and so is one whose
+    // k is at most 1.
     gdkd.k = 1;
     top1.beta = 5;
     ties(gdkd, top1);
@@ -253,7 +256,8 @@ START_TEST(losses_agree_where_they_are_the_same) {
 }
 END_TEST
 
-// With all of the weights 1, GDKD whose two terms are scaled by the teacher's masses is KD: Q_g low_g and high add up to it.
+// With all of the weights 1, GDKD whose two terms are scaled by the teacher's masses is KD: Q_g
+// low_g and high add up to it.
 START_TEST(the_masses_are_where_they_are_said_to_be) {
     loss_settings autow = unset(LOSS_GDKD_AUTOW), kd = unset(LOSS_KD), gdkd = unset(LOSS_GDKD);
     double both[TERMS], none[TERMS], terms[TERMS];
@@ -286,9 +290,11 @@ START_TEST(terms_add_up) {
 }
 END_TEST
 
-// --- What is said of it ----------------------------------------------------------------------------
+// --- What is said of it
+// ----------------------------------------------------------------------------
 
-// A setting that a loss has a use for changes its description, which tells checkpoints apart; no other one does.
+// A setting that a loss has a use for changes its description, which tells checkpoints apart; no
+// other one does.
 START_TEST(descriptions_have_every_setting) {
     char before[256], after[256];
     for (int i = 0; i < 19; i++) {

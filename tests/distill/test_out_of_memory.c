@@ -1,5 +1,5 @@
-// Every allocation is made to fail: nothing crashes, what is on disk stays whole, and the line says that memory was
-// short, not that a file is damaged.
+// Every allocation is made to fail: nothing crashes, what is on disk stays whole, and the line says
+// that memory was short, not that a file is damaged.
 #include "app/commands.h"
 #include "base/safe_file.h"
 #include "base/safetensors.h"
@@ -147,7 +147,8 @@ typedef struct {
 #    define SMALL  " --model resnet8 --epochs 1" DATA
 #    define TAUGHT " --teacher-model resnet8 --teacher %1$s/t.safetensors --warmup 1 "
 
-// In this order: later ones read what earlier ones leave. Each that writes has the files of a former run to lose.
+// In this order: later ones read what earlier ones leave. Each that writes has the files of a
+// former run to lose.
 static const trial trials[] = {
     {"train", COMMAND_TRAIN, command_train, "--seed 7 --out %1$s/t.safetensors" SMALL, true},
     {"train", COMMAND_TRAIN, command_train, "--out %1$s/t.safetensors" SMALL, false},
@@ -233,7 +234,8 @@ static void check_left(const folder_state *now) {
         ck_assert_msg(!passing(now->files[i].name), "%s is left", now->files[i].name);
 }
 
-// With status 0, all that the command writes is there; otherwise each file is the old one or the new one.
+// With status 0, all that the command writes is there; otherwise each file is the old one or the
+// new one.
 static void check_files(const trial *t, long call, bool fine, const folder_state *before,
                         const folder_state *after, const folder_state *now) {
     for (int i = 0; i < now->count; i++) {

@@ -1,5 +1,5 @@
-// No output may stand where the data set has its files, whatever the path to it is called; beside them
-// it may.
+// No output may stand where the data set has its files, whatever the path to it is called; beside
+// them it may.
 #include "app/overwrite.h"
 #include "test_files.h"
 #include "test_suite.h"

@@ -1,5 +1,6 @@
-// A training step against PyTorch's, which tests/pytorch/record_step.py took in double precision and wrote down in a
-// few numbers per tensor: logits, loss, every gradient, the momentum, SGD's update, the running statistics.
+// A training step against PyTorch's, which tests/pytorch/record_step.py took in double precision
+// and wrote down in a few numbers per tensor: logits, loss, every gradient, the momentum, SGD's
+// update, the running statistics.
 #include "base/threads.h"
 #include "net/model.h"
 #include "test_suite.h"
@@ -12,7 +13,8 @@
 #include <string.h>
 
 enum { CLASSES = 100, CHANNELS = 3, SIDE = 32, MOST_IMAGES = 8, SAMPLES = 6 };
-// Of a tensor's largest element. Single precision comes to 2e-6; weights that decay by one step less, to 5e-5.
+// Of a tensor's largest element. Single precision comes to 2e-6; weights that decay by one step
+// less, to 5e-5.
 static const double bound = 1e-5;
 static const char *const file_name = TEST_DATA "/pytorch_step.txt";
 

@@ -1,5 +1,5 @@
-// What a run tells: the progress bar, the CSV, the facts and the table, against texts and numbers written by hand. The page:
-// test_page.py.
+// What a run tells: the progress bar, the CSV, the facts and the table, against texts and numbers
+// written by hand. The page: test_page.py.
 #include "report/summary.h"
 #include "test_files.h"
 #include "test_suite.h"

@@ -1,6 +1,6 @@
-// A run that is killed where it writes, or stopped where it trains, and resumed gives the same bytes
-// as one in one piece. The C library's functions that write are replaced by ones that count: at a
-// given count they do half of their work and end the process as SIGKILL does.
+// A run that is killed where it writes, or stopped where it trains, and resumed gives the same
+// bytes as one in one piece. The C library's functions that write are replaced by ones that count:
+// at a given count they do half of their work and end the process as SIGKILL does.
 #include "app/commands.h"
 #include "base/rng.h"
 #include "base/safe_file.h"
@@ -140,7 +140,8 @@ static void check_whole(const char *name) {
     safetensors_free(&s);
 }
 
-// Without a finished epoch there are no weights, and going on leaves alone what an earlier run may have left there.
+// Without a finished epoch there are no weights, and going on leaves alone what an earlier run may
+// have left there.
 static void check_not_begun(bool finished_one) {
     size_t size;
     if (finished_one) return;

@@ -1,5 +1,5 @@
-// Memory is planned once: a training step allocates nothing, nor does the loader within an epoch. malloc and its
-// relatives are replaced by ones that count.
+// Memory is planned once: a training step allocates nothing, nor does the loader within an epoch.
+// malloc and its relatives are replaced by ones that count.
 #include "../support/malloc_counter.h"
 #include "base/threads.h"
 #include "data/loader.h"
@@ -70,8 +70,8 @@ static void clear(trainer *t) {
 static const char *const few[] = {"resnet8", "resnet8x4", "wrn_16_1"};
 enum { NETWORKS = sizeof few / sizeof *few };
 
-// The first steps make the OpenMP run-time's team and BLAS's buffers. With one thread, libgomp makes a team of one anew
-// for every loop.
+// The first steps make the OpenMP run-time's team and BLAS's buffers. With one thread, libgomp
+// makes a team of one anew for every loop.
 START_TEST(a_step_allocates_nothing) {
     trainer t;
     if (!OWN_MALLOC) return;

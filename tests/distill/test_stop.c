@@ -1,5 +1,5 @@
-// Which signals ask for the end, which end the program, and which do neither. Every test is a process
-// of its own (Check's), as is what it does to its signals.
+// Which signals ask for the end, which end the program, and which do neither. Every test is a
+// process of its own (Check's), as is what it does to its signals.
 #include "base/stop.h"
 #include "test_suite.h"
 

@@ -195,7 +195,8 @@ static void refuses(const char *words) {
     ck_assert_ptr_null(t.matrix.values);
 }
 
-// -inf rules a class out: every loss is finite where another class is left, and pulls on the student.
+// -inf rules a class out: every loss is finite where another class is left, and pulls on the
+// student.
 START_TEST(a_class_may_be_ruled_out) {
     float numbers[IMAGES * CLASSES], student[CLASSES] = {1, 2, 0, 1}, grad[CLASSES];
     const int64_t label = 0;

@@ -1,5 +1,6 @@
-// exp(d / T) of lib/kernels/exp2.h for one instruction set and one type, as a plain function over an array.
-// The includer has included the vector operations and defines EXP_ARRAY, the function's name.
+// exp(d / T) of lib/kernels/exp2.h for one instruction set and one type, as a plain function over
+// an array. The includer has included the vector operations and defines EXP_ARRAY, the function's
+// name.
 #include "exp2.h"
 #include "exp_arrays.h"
 

@@ -1,7 +1,7 @@
-// The exponential of lib/kernels/exp2.h at T = 1: over every float of its domain, up to 0, and over a dense sample of
-// doubles, on each instruction set of this machine. Where the result is a normal number, the error is at most
-// what exp2.h states; below, it is 0 or within a unit of a subnormal. And the bits are the same on every
-// instruction set.
+// The exponential of lib/kernels/exp2.h at T = 1: over every float of its domain, up to 0, and over
+// a dense sample of doubles, on each instruction set of this machine. Where the result is a normal
+// number, the error is at most what exp2.h states; below, it is 0 or within a unit of a subnormal.
+// And the bits are the same on every instruction set.
 #include "exp_arrays.h"
 #include "scale.h"
 

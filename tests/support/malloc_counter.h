@@ -1,5 +1,5 @@
-// For one file of a test program: malloc and its relatives, replaced by ones that count and may refuse. OWN_MALLOC is 0
-// where they cannot be.
+// For one file of a test program: malloc and its relatives, replaced by ones that count and may
+// refuse. OWN_MALLOC is 0 where they cannot be.
 #ifndef GDKD_TESTS_MALLOC_COUNTER_H
 #define GDKD_TESTS_MALLOC_COUNTER_H
 

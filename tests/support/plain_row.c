@@ -252,7 +252,8 @@ static void reverse_kl(const members *c, int g, real a, real b, real share, term
     }
 }
 
-// log sum exp(v - largest) in a group: by what is beside the largest, so that next to nothing counts.
+// log sum exp(v - largest) in a group: by what is beside the largest, so that next to nothing
+// counts.
 static real log_beside(const members *c, const real *v, int g, real largest) {
     real beside = 0.0L;
     int found = 0;

@@ -54,8 +54,8 @@ static bool run_locked(const training *t, const run_files *files, run_log *log, 
     return fine;
 }
 
-// Those of a teacher that is trained here: it has no facts and no configuration of its own. Of one that
-// is there, or that only its logits are known of, less is written.
+// Those of a teacher that is trained here: it has no facts and no configuration of its own. Of one
+// that is there, or that only its logits are known of, less is written.
 static bool name_teacher_files(comparison *c, error_line *e) {
     char stem[PATH_MAX];
     run_files *f = &c->teacher_files;
@@ -68,8 +68,8 @@ static bool name_teacher_files(comparison *c, error_line *e) {
 
 // --- The teacher ---------------------------------------------------------------------------------
 
-// Whether the file was trained to its end by the very run that `t` describes. False when that cannot be
-// told: a teacher that took hours is not trained again for a lack of memory.
+// Whether the file was trained to its end by the very run that `t` describes. False when that
+// cannot be told: a teacher that took hours is not trained again for a lack of memory.
 static bool find_alike(const training *t, bool *alike, error_line *e) {
     safetensors file;
     char expected[PLAN_RECIPE + 64];
@@ -243,7 +243,8 @@ enum { PAGE_PAUSE = 50 }; // times as long as a page took: 2 % of the time, at m
 
 // Seed by seed, so that a comparison that is cut short has something of every loss. The report is
 // written after the first student, anew from time to time, and after the last one. Where that fails
-// the students go on, and the last one counts; runs are not worse for a page that cannot be made here.
+// the students go on, and the last one counts; runs are not worse for a page that cannot be made
+// here.
 static bool run_students(comparison *c, error_line *e) {
     bool reported = true;
     double due = 0;
@@ -298,8 +299,8 @@ static void list_losses(const comparison *c, loss_kind list[MAX_VARIANTS]) {
     for (int i = 0; i < c->variant_count; i++) list[i] = (loss_kind)c->variants[i].loss.kind;
 }
 
-// With --resume, options that do not fit the runs that are there must not take the place of those that do: `accepted`
-// says that they fit.
+// With --resume, options that do not fit the runs that are there must not take the place of those
+// that do: `accepted` says that they fit.
 static bool write_config(const comparison *c, bool accepted, error_line *e) {
     char path[PATH_MAX];
     loss_kind losses[MAX_VARIANTS];
@@ -326,7 +327,8 @@ static void tell_unused(const comparison *c) {
     if (!c->s->quiet) settings_tell_unused(c->s, losses, c->variant_count);
 }
 
-// The students see images as their teacher does: normalised by the numbers of all that it has learnt from.
+// The students see images as their teacher does: normalised by the numbers of all that it has
+// learnt from.
 static bool open_data(comparison *c, error_line *e) {
     const settings *s = c->s;
     if (!plan_data(s, DATASET_TRAIN | DATASET_TEST, &c->data, e)) return false;

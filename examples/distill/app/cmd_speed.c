@@ -1,5 +1,5 @@
-// speed: images per second of training steps on made-up images, and where the time goes. The teacher's logits are made
-// up too: its network takes no part.
+// speed: images per second of training steps on made-up images, and where the time goes. The
+// teacher's logits are made up too: its network takes no part.
 #include "app/commands.h"
 #include "base/clock.h"
 #include "base/rng.h"

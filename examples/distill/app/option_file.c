@@ -57,7 +57,8 @@ static const char *item_text(const option *o, const cJSON *item, char number[32]
     return cJSON_IsString(item) ? item->valuestring : NULL;
 }
 
-// One file may serve several commands: a key of another one is passed over, a slip of the pen is not.
+// One file may serve several commands: a key of another one is passed over, a slip of the pen is
+// not.
 static bool foreign_key(const option_parser *parser, const char *path, const char *key,
                         error_line *e) {
     if (option_find(parser->options, ~0U, key)) return true;
@@ -126,7 +127,8 @@ static cJSON *seed_item(uint64_t seed) {
     return cJSON_CreateString(text);
 }
 
-// *has is set to false for an option without a value: NaN, NULL, a choice below 0, an int below what is allowed.
+// *has is set to false for an option without a value: NaN, NULL, a choice below 0, an int below
+// what is allowed.
 static cJSON *value_item(const option *o, const void *variable, bool *has) {
     const char *text = NULL;
     *has = true;

@@ -7,7 +7,8 @@
 
 struct cJSON;
 
-// Fills in the layer; its texts belong to the parser. Options that only other commands know are passed over.
+// Fills in the layer; its texts belong to the parser. Options that only other commands know are
+// passed over.
 bool option_file_read(option_parser *parser, const char *path, option_layer layer, error_line *e);
 
 // Every option of the command that has a value. Those without one have a default that depends on

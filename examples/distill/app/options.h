@@ -59,8 +59,8 @@ typedef struct {
     word_list *words;        // takes the arguments that are no options; NULL: they are an error
 } option_parser;
 
-// argv[1..], the file and the preset that they name, and the defaults. Texts and words point into argv,
-// the table or the parser.
+// argv[1..], the file and the preset that they name, and the defaults. Texts and words point into
+// argv, the table or the parser.
 bool options_parse(option_parser *parser, int argc, char **argv, error_line *e);
 void options_free(option_parser *parser);
 

@@ -1,5 +1,5 @@
-// What a command may not write over: the files that its options name as input, and those of its data set. Both
-// calls belong before anything is read, let alone written.
+// What a command may not write over: the files that its options name as input, and those of its
+// data set. Both calls belong before anything is read, let alone written.
 #ifndef DISTILL_OVERWRITE_H
 #define DISTILL_OVERWRITE_H
 

@@ -38,13 +38,13 @@ training plan_training(const settings *s, const dataset *d);
 // All that the resulting weights depend on, in one line: the teacher's weights by a checksum.
 void plan_recipe(const training *t, const settings *s, char *text, size_t size);
 
-// Writes every option that had an effect on these losses, and in "about" what else the results depend on: a
-// file for --config that repeats the run.
+// Writes every option that had an effect on these losses, and in "about" what else the results
+// depend on: a file for --config that repeats the run.
 bool plan_write_config(const settings *s, const loss_kind *losses, int count, const dataset *d,
                        const char *path, error_line *e);
 
-// Whether a run that is resumed has its file of options already: the one that --config names, or one beside
-// the checkpoint, which may turn out to be another run's.
+// Whether a run that is resumed has its file of options already: the one that --config names, or
+// one beside the checkpoint, which may turn out to be another run's.
 bool plan_keeps_config(const settings *s, const char *config, const char *checkpoint);
 
 // The run leaves its facts and logits in the files of *f. `name` is the loss as the user wrote it;

@@ -8,8 +8,8 @@
 
 typedef struct byte_file byte_file;
 
-// Whether neither directory/name nor directory/name.gz is there. False too when nobody can say, in a
-// folder that may not be read: byte_file_open has the words for that.
+// Whether neither directory/name nor directory/name.gz is there. False too when nobody can say, in
+// a folder that may not be read: byte_file_open has the words for that.
 bool byte_file_missing(const char *directory, const char *name);
 
 // Opens directory/name, or directory/name.gz when that is there instead. NULL on failure.

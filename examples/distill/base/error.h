@@ -16,7 +16,8 @@ typedef struct {
 } error_line;
 
 // Both always return false, so that `return error_set(e, ...)` reads well. Control characters (a
-// file name can hold a newline) and bytes that are no UTF-8 are escaped; text beyond the buffer is cut.
+// file name can hold a newline) and bytes that are no UTF-8 are escaped; text beyond the buffer is
+// cut.
 bool error_set(error_line *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool error_usage(error_line *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool error_interrupted(error_line *e, const char *format, ...)

@@ -12,8 +12,9 @@ static bool is_control(uint32_t character) {
     return character < ' ' || (character >= 0x7f && character < 0xa0);
 }
 
-// Bytes of the UTF-8 character that begins here; 0 for other bytes, and for control characters. Each
-// length has a least value: longer forms of it, surrogates and what Unicode does not have are no UTF-8.
+// Bytes of the UTF-8 character that begins here; 0 for other bytes, and for control characters.
+// Each length has a least value: longer forms of it, surrogates and what Unicode does not have are
+// no UTF-8.
 static size_t character_length(const unsigned char *c) {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     const size_t length = *c < 0x80       ? 1

@@ -30,7 +30,8 @@ void npy_write_header(FILE *out, size_t rows, size_t columns) {
 
 // --- Element types -------------------------------------------------------------------------------
 
-// How a file spells them. bfloat16 is not NumPy's own: ml_dtypes writes it as two bytes without a meaning.
+// How a file spells them. bfloat16 is not NumPy's own: ml_dtypes writes it as two bytes without a
+// meaning.
 static const struct {
     const char *descr, *name;
     npy_type type;

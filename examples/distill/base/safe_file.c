@@ -34,8 +34,8 @@ static bool name_part(const char *path, char part[PATH_MAX]) {
     return snprintf(part, PATH_MAX, "%s.part", path) < PATH_MAX;
 }
 
-// Renaming over a device, a folder or a link would do more than was asked for: /dev/stdout is one. So would
-// writing through a link, or waiting for the reader of a pipe.
+// Renaming over a device, a folder or a link would do more than was asked for: /dev/stdout is one.
+// So would writing through a link, or waiting for the reader of a pipe.
 static bool free_for_a_file(const char *path) {
     struct stat status;
     return lstat(path, &status) != 0 || S_ISREG(status.st_mode);

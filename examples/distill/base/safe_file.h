@@ -27,9 +27,9 @@ bool safe_file_write(const char *path, const void *bytes, size_t size, error_lin
 // Whether writing `path` would use `other` up, as its temporary file.
 bool safe_file_takes(const char *path, const char *other);
 
-// A descriptor of an empty file under one name for every process, so that what a killed one left is used
-// again and does not pile up; a lock keeps two that live apart. -1 and errno on failure: EBUSY when
-// another process has it.
+// A descriptor of an empty file under one name for every process, so that what a killed one left is
+// used again and does not pile up; a lock keeps two that live apart. -1 and errno on failure: EBUSY
+// when another process has it.
 int open_locked(const char *path);
 
 // Removes the temporary file, and does nothing after safe_file_commit.
@@ -41,8 +41,9 @@ char *safe_file_read(const char *path, size_t *size, error_line *e);
 // The rest of a stream, likewise; `path` is for messages.
 char *safe_stream_read(FILE *stream, const char *path, size_t *size, error_line *e);
 
-// A file's content, for a file whose first bytes pass a check: another kind of file, which may be huge, is not read.
-// `count` bytes are there, FILE_BEGINNING or the whole file; `size`: of the file. The check fills in *e.
+// A file's content, for a file whose first bytes pass a check: another kind of file, which may be
+// huge, is not read. `count` bytes are there, FILE_BEGINNING or the whole file; `size`: of the
+// file. The check fills in *e.
 enum { FILE_BEGINNING = 16 };
 typedef bool file_check(const char *beginning, size_t count, size_t size, const char *path,
                         error_line *e);

@@ -39,8 +39,8 @@ typedef struct {
 bool safetensors_read(safetensors *s, const char *path, error_line *e);
 void safetensors_free(safetensors *s);
 
-// Writes to a temporary name beside `path`, reads the header back, then renames: the file is whole and
-// says what was meant, or it is not there.
+// Writes to a temporary name beside `path`, reads the header back, then renames: the file is whole
+// and says what was meant, or it is not there.
 bool safetensors_write(const safetensors *s, const char *path, error_line *e);
 
 const safetensors_entry *safetensors_find(const safetensors *s, const char *name);

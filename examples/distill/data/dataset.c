@@ -94,7 +94,8 @@ static const char *const cifar10_files[] = {"test_batch.bin",
                                             NULL};
 static const char *const cifar100_files[] = {"test.bin", "train.bin", NULL};
 
-// EMNIST's parts, each in files of its own: https://www.nist.gov/itl/products-and-services/emnist-dataset
+// EMNIST's parts, each in files of its own:
+// https://www.nist.gov/itl/products-and-services/emnist-dataset
 #define EMNIST_FILES(part)                                                                         \
     {                                                                                              \
         "emnist-" part "-test-images-idx3-ubyte", "emnist-" part "-train-images-idx3-ubyte",       \
@@ -105,7 +106,8 @@ static const char *const emnist_files[][5] = {EMNIST_FILES("byclass"),  EMNIST_F
                                               EMNIST_FILES("balanced"), EMNIST_FILES("letters"),
                                               EMNIST_FILES("digits"),   EMNIST_FILES("mnist")};
 
-// Digits, capitals, small letters; the merged parts have those small letters that look unlike their capitals.
+// Digits, capitals, small letters; the merged parts have those small letters that look unlike their
+// capitals.
 #define DIGITS "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"
 #define CAPITALS                                                                                   \
     "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q", "R", "S", \
@@ -153,8 +155,8 @@ static bool read_cifar100(image_set *set, const source *s, const char *directory
 
 // Means and deviations: CIFAR-100's are those of the reference (ZaberKo/GDKD, dataset/cifar100.py).
 // CIFAR-10's are the ones in common use; Fashion-MNIST's were computed over all pixels of its
-// 60,000 training images, and MNIST's, in common use, can be found in the same way. KMNIST's and EMNIST's
-// are found in the training images that are read.
+// 60,000 training images, and MNIST's, in common use, can be found in the same way. KMNIST's and
+// EMNIST's are found in the training images that are read.
 #define EMNIST(part, place, count, names, first)                                                   \
     {                                                                                              \
         .name = "emnist-" part, .classes = (count), .read = read_idx,                              \

@@ -3,13 +3,15 @@
 //     fashion-mnist[:DIR]   idx files; DIR defaults to where Debian's dataset-fashion-mnist puts
 //                           them
 //     mnist:DIR, kmnist:DIR the same four files
-//     emnist-PART:DIR       emnist-PART-train-images-idx3-ubyte ..; PART: byclass, bymerge, balanced,
-//                           letters, digits or mnist. The images lie on their side, as in the files and
-//                           as torchvision has them; the letters' classes begin at 0.
+//     emnist-PART:DIR       emnist-PART-train-images-idx3-ubyte ..; PART: byclass, bymerge,
+//     balanced,
+//                           letters, digits or mnist. The images lie on their side, as in the files
+//                           and as torchvision has them; the letters' classes begin at 0.
 //     cifar10:DIR           the "binary version": data_batch_1.bin .. data_batch_5.bin,
 //                           test_batch.bin
 //     cifar100:DIR          the "binary version": train.bin, test.bin
-//     images:DIR            DIR/train and DIR/test with a folder of PNG, JPEG, WebP and BMP files per
+//     images:DIR            DIR/train and DIR/test with a folder of PNG, JPEG, WebP and BMP files
+//     per
 //                           class
 //
 // The files of all but the last may be gzipped and carry .gz behind their names.
@@ -34,7 +36,8 @@ typedef struct {
 
 typedef struct {
     char name[64]; // "cifar100"; of images:DIR, the folder's
-    // What tells it from others of its name: a checksum of what was read, and the size of images:DIR.
+    // What tells it from others of its name: a checksum of what was read, and the size of
+    // images:DIR.
     char detail[64];
     int classes;
     char **class_names;       // [classes], or NULL where they are not known
@@ -54,8 +57,8 @@ bool dataset_open(dataset *d, const char *specification, unsigned parts, size_t 
                   int image_size, error_line *e);
 void dataset_close(dataset *d);
 
-// Whether writing to a path would change the data set: the files that it may consist of, there or not
-// yet, and of images:DIR all that is in DIR/train and DIR/test. Nothing is read.
+// Whether writing to a path would change the data set: the files that it may consist of, there or
+// not yet, and of images:DIR all that is in DIR/train and DIR/test. Nothing is read.
 bool dataset_owns(const char *specification, const char *path);
 
 // --- For the readers of the formats --------------------------------------------------------------
@@ -69,7 +72,8 @@ void image_set_free(image_set *set);
 // Mean and standard deviation of each channel's values, scaled to 0..1.
 void image_set_moments(const image_set *set, float *means, float *deviations);
 
-// Appends the images of an idx pair (magic 0x0803 and 0x0801) to an empty set; `first_label` becomes class 0.
+// Appends the images of an idx pair (magic 0x0803 and 0x0801) to an empty set; `first_label`
+// becomes class 0.
 bool idx_read(image_set *set, const char *directory, const char *images, const char *labels,
               int first_label, int classes, size_t limit, error_line *e);
 
@@ -83,8 +87,8 @@ bool cifar_read(image_set *set, const char *directory, const char *name, cifar_l
                 size_t limit, error_line *e);
 
 // All of images:DIR but its name. Classes are sorted by name, and a class's images by theirs: the
-// bytes decide. Of `limit` images, every class has its share; a small class's rest goes to the others.
-// Of several files that cannot be read, each gets a line on stderr before the failure.
+// bytes decide. Of `limit` images, every class has its share; a small class's rest goes to the
+// others. Of several files that cannot be read, each gets a line on stderr before the failure.
 bool images_read(dataset *d, const char *directory, unsigned parts, size_t limit, int size,
                  error_line *e);
 bool images_own(const char *directory, const char *path);

@@ -1,6 +1,7 @@
-// Folders of images: train/CLASS/FILE and test/CLASS/FILE. All are decoded once, at the beginning, and
-// kept as 8-bit images of one size. What counts as a class and as an image is what torchvision's
-// ImageFolder takes for one, but that hidden files are left out and that classes have no folders inside.
+// Folders of images: train/CLASS/FILE and test/CLASS/FILE. All are decoded once, at the beginning,
+// and kept as 8-bit images of one size. What counts as a class and as an image is what
+// torchvision's ImageFolder takes for one, but that hidden files are left out and that classes have
+// no folders inside.
 #include "base/escape.h"
 #include "base/safe_file.h"
 #include "base/stop.h"
@@ -194,8 +195,8 @@ static bool list_class(dataset *d, const char *part, int label, class_files *fil
     return files->count > 0 || error_set(e, "the class folder %s holds no image", folder);
 }
 
-// Of `limit` images every class gives as many as the others, or all that it has; where the rest does not
-// go round, the first classes that have more give one more.
+// Of `limit` images every class gives as many as the others, or all that it has; where the rest
+// does not go round, the first classes that have more give one more.
 static void share_out(class_files *files, int classes, size_t limit) {
     size_t open = (size_t)classes;
     for (int i = 0; i < classes; i++) files[i].used = 0;
@@ -255,7 +256,8 @@ static void keep_fault(image_faults *f, size_t image, const error_line *own, err
     }
 }
 
-// All that cannot be used, in their order, whatever the threads do; where it is only one, as the failure itself.
+// All that cannot be used, in their order, whatever the threads do; where it is only one, as the
+// failure itself.
 static bool tell_faults(const image_faults *f, const image_set *set, const char *part,
                         error_line *e) {
     if (f->count == 0) return true;

@@ -1,6 +1,7 @@
-// BMP without compression: no library of Debian's reads it alone, and its pixels stand in the file as they are.
-// https://learn.microsoft.com/windows/win32/gdi/bitmap-storage: a file header, a header whose size tells its kind, masks
-// or a palette, and rows from the bottom that fill whole words.
+// BMP without compression: no library of Debian's reads it alone, and its pixels stand in the file
+// as they are. https://learn.microsoft.com/windows/win32/gdi/bitmap-storage: a file header, a
+// header whose size tells its kind, masks or a palette, and rows from the bottom that fill whole
+// words.
 #include "data/image_format.h"
 
 #include <stdlib.h>

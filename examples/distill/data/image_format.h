@@ -1,4 +1,5 @@
-// The formats of image_file.h, one file each. A decoder is given a whole file whose beginning it knows.
+// The formats of image_file.h, one file each. A decoder is given a whole file whose beginning it
+// knows.
 #ifndef DISTILL_IMAGE_FORMAT_H
 #define DISTILL_IMAGE_FORMAT_H
 

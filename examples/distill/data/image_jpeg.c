@@ -19,8 +19,9 @@ static void fail(j_common_ptr jpeg) {
     longjmp(errors->back, 1);
 }
 
-// Warnings of what costs no pixel: bytes that belong to nothing (before a marker, or zeros before the end), and headers
-// whose version or profile is odd. Others decode such files as well. The rest are pixels made up.
+// Warnings of what costs no pixel: bytes that belong to nothing (before a marker, or zeros before
+// the end), and headers whose version or profile is odd. Others decode such files as well. The rest
+// are pixels made up.
 static bool harmless(int code) {
     static const int codes[] = {JWRN_EXTRANEOUS_DATA, JWRN_JFIF_MAJOR, JWRN_ADOBE_XFORM,
                                 JWRN_BOGUS_ICC};

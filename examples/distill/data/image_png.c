@@ -1,5 +1,5 @@
-// PNG, by libpng. As PIL's convert("RGB") does it, and with it torchvision's ImageFolder: transparency and gAMA are passed
-// over, of 16 bits the upper 8 count.
+// PNG, by libpng. As PIL's convert("RGB") does it, and with it torchvision's ImageFolder:
+// transparency and gAMA are passed over, of 16 bits the upper 8 count.
 #include "data/image_format.h"
 
 #include <png.h>

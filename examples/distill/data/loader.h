@@ -31,8 +31,8 @@ void loader_free(loader *l);
 int loader_batches(const loader *l); // of an epoch
 size_t loader_images(const loader *l);
 
-// The batches of an epoch (from 1) depend on seed and epoch alone; the first `done` of them are left
-// out. An epoch that was not read to its end is dropped.
+// The batches of an epoch (from 1) depend on seed and epoch alone; the first `done` of them are
+// left out. An epoch that was not read to its end is dropped.
 void loader_begin(loader *l, int epoch, int done);
 
 // The next batch, which stays as it is until the next call; NULL after the last.

@@ -1,6 +1,6 @@
 // Inside a model: values (feature maps), the nodes that make them, and the parameters. The
-// networks' files (resnet.c, wrn.c) describe themselves with the functions at the end; buffers.c gives
-// every value its memory; passes.c carries the nodes out.
+// networks' files (resnet.c, wrn.c) describe themselves with the functions at the end; buffers.c
+// gives every value its memory; passes.c carries the nodes out.
 #ifndef DISTILL_GRAPH_H
 #define DISTILL_GRAPH_H
 

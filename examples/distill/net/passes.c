@@ -1,7 +1,7 @@
 // Carries the nodes out. Batch normalisation needs the whole batch, everything else one image at a
 // time. So the nodes between two normalisations are a segment: every image goes through all of it
-// while its maps are still in the cache. The images go in CHUNKS pieces over the threads, and no sum
-// depends on who computed what.
+// while its maps are still in the cache. The images go in CHUNKS pieces over the threads, and no
+// sum depends on who computed what.
 #include "net/graph.h"
 
 #include <time.h>

@@ -7,9 +7,9 @@
 #include "net/model.h"
 
 // Fills the model from the file. Strict: every tensor is there, none is left over, each with its
-// shape and nothing but finite values, in F32 or in F16, BF16 or F64, from which they are converted; otherwise the model is unchanged and the line
-// names the tensor, what was expected and what was found, and the model that the file fits if there
-// is one.
+// shape and nothing but finite values, in F32 or in F16, BF16 or F64, from which they are
+// converted; otherwise the model is unchanged and the line names the tensor, what was expected and
+// what was found, and the model that the file fits if there is one.
 bool weights_load(model *m, const char *name, const char *path, error_line *e);
 
 // The name of a tensor that holds a NaN or an infinity, or NULL.

@@ -22,7 +22,8 @@ typedef struct {
     FILE *page, *words;
 } child;
 
-// Beside this program, where `make` puts it; otherwise the shell's path is searched for the bare name.
+// Beside this program, where `make` puts it; otherwise the shell's path is searched for the bare
+// name.
 static void find_program(char path[PATH_MAX]) {
     char own[PATH_MAX - sizeof "/" PROGRAM];
     const ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);

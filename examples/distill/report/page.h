@@ -4,11 +4,12 @@
 
 #include "base/error.h"
 
-// e->status when no page can be made here for want of Python or one of its packages; the runs are fine.
+// e->status when no page can be made here for want of Python or one of its packages; the runs are
+// fine.
 enum { PAGE_UNAVAILABLE = 3 };
 
-// Of all runs of these folders and facts (NAME.run.json). `out` is only written when all of them can be used, and not
-// over a file that is no page.
+// Of all runs of these folders and facts (NAME.run.json). `out` is only written when all of them
+// can be used, and not over a file that is no page.
 bool page_make(const char *const *paths, int count, const char *out, error_line *e);
 
 #endif

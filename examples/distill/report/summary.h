@@ -40,9 +40,9 @@ bool series_finished(const series *s, int run);
 // any.
 void summary_print(const series *all, int count, FILE *out);
 
-// What was seen, in one sentence and a line: from the best loss to the worst, the lead over the next one that is worse by
-// more than the larger spread of the two, and those between, which do not differ by as much. Nothing where fewer than two
-// losses have finished runs; false without memory.
+// What was seen, in one sentence and a line: from the best loss to the worst, the lead over the
+// next one that is worse by more than the larger spread of the two, and those between, which do not
+// differ by as much. Nothing where fewer than two losses have finished runs; false without memory.
 bool summary_tell(const series *all, int count, FILE *out);
 
 // "85.12 ± 0.31", or without the spread for one run.

@@ -1,4 +1,5 @@
-// A text file with a number for each class, in their order, between white space: a k, a weight, a group.
+// A text file with a number for each class, in their order, between white space: a k, a weight, a
+// group.
 #ifndef DISTILL_CLASS_TABLE_H
 #define DISTILL_CLASS_TABLE_H
 

@@ -1,4 +1,5 @@
-// The trainer's loss: what the command line asks for, computed by libgdkd. Only criterion.c and losses.c see gdkd.h.
+// The trainer's loss: what the command line asks for, computed by libgdkd. Only criterion.c and
+// losses.c see gdkd.h.
 #ifndef DISTILL_CRITERION_H
 #define DISTILL_CRITERION_H
 
@@ -56,8 +57,9 @@ typedef struct {
     bool of_100_classes; // k or a weight is a default that was made for another number of classes
 } loss_settings;
 
-// Fills in what was left open (a second time: nothing), for a run of so many epochs. Sources: losses.c. With up to 20 classes k and the weights are
-// smaller than there: they are then those of examples/README.md.
+// Fills in what was left open (a second time: nothing), for a run of so many epochs. Sources:
+// losses.c. With up to 20 classes k and the weights are smaller than there: they are then those of
+// examples/README.md.
 void criterion_defaults(loss_settings *s, int epochs, int classes);
 
 // Whether a loss has a use for the member of loss_settings at this offset.
@@ -91,7 +93,8 @@ bool criterion_needs_teacher(const loss_settings *s);
 
 // Loss and gradient of a batch in one call. student, teacher and grad: [rows][classes]; teacher,
 // whose numbers are of the type that was given above, may be NULL when it is not needed, grad when
-// the loss alone is wanted. epoch counts from 1: the distillation weighs min(epoch / warmup, 1) as in the reference. Fails when the loss is not finite.
+// the loss alone is wanted. epoch counts from 1: the distillation weighs min(epoch / warmup, 1) as
+// in the reference. Fails when the loss is not finite.
 bool criterion_apply(criterion *c, const float *student, const void *teacher, const int64_t *target,
                      int rows, int epoch, float *grad, double terms[TERMS], error_line *e);
 

@@ -1,4 +1,5 @@
-// What the settings of a loss mean: its defaults, what it has a use for, how it is described, what its terms weigh.
+// What the settings of a loss mean: its defaults, what it has a use for, how it is described, what
+// its terms weigh.
 #include "train/class_table.h"
 #include "train/criterion.h"
 #include "train/losses.h"

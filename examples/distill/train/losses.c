@@ -66,9 +66,10 @@ enum {
     GDKD = KL_LOSS | USE_W0 | USE_W12,
 };
 
-// Defaults: ZaberKo/GDKD, mdistiller/engine/cfg.py and mdistiller/distillers/experimental/__init__.py. W1 of GDKD is not
-// the 8 of cfg.py, which no configuration keeps, but the 1 of most of them. LSKD's are those of its authors' command
-// lines (sunshangquan/logit-standardization-KD). LS-GDKD has none there that are published: GDKD's.
+// Defaults: ZaberKo/GDKD, mdistiller/engine/cfg.py and
+// mdistiller/distillers/experimental/__init__.py. W1 of GDKD is not the 8 of cfg.py, which no
+// configuration keeps, but the 1 of most of them. LSKD's are those of its authors' command lines
+// (sunshangquan/logit-standardization-KD). LS-GDKD has none there that are published: GDKD's.
 // clang-format off
 const loss_method loss_methods[LOSS_KINDS] = {
     [LOSS_CE] = {"ce", "cross-entropy with the labels alone; no teacher", 0, NO_PARTS, set_ce,

@@ -1,5 +1,5 @@
-// Every loss that the trainer knows: a row of one table each, which parsing, help, defaults, reports and the call of libgdkd
-// follow.
+// Every loss that the trainer knows: a row of one table each, which parsing, help, defaults,
+// reports and the call of libgdkd follow.
 #ifndef DISTILL_LOSSES_H
 #define DISTILL_LOSSES_H
 
@@ -38,8 +38,8 @@ typedef struct {
     const char *name, *help; // what it is, and where it comes from
     unsigned uses;
     int first; // the group of the term `top`; that of `other` follows
-    // Which members of loss_settings weigh the terms; 0 (the kind) for a term that the loss has not. NO_PARTS: all of
-    // the loss is one term.
+    // Which members of loss_settings weigh the terms; 0 (the kind) for a term that the loss has
+    // not. NO_PARTS: all of the loss is one term.
     size_t high, top, other;
     gdkd_status (*configure)(gdkd_config *c, const loss_settings *s); // NULL: gdkd_dist has it
     loss_defaults defaults;

@@ -1,9 +1,10 @@
-// NAME.run.json: what a run leaves beside its weights, so that it can be reported later. The keys of
-// settings are those of the options. Of the files it names, paths are relative to its own folder:
+// NAME.run.json: what a run leaves beside its weights, so that it can be reported later. The keys
+// of settings are those of the options. Of the files it names, paths are relative to its own
+// folder:
 //
 //     log                   the epochs, see run_log.h
-//     logits                of the network on the test images, in order, after the last epoch (.npy)
-//     teacher-test-logits   of its teacher on the same images (.npy)
+//     logits                of the network on the test images, in order, after the last epoch
+//     (.npy) teacher-test-logits   of its teacher on the same images (.npy)
 #ifndef DISTILL_RUN_FACTS_H
 #define DISTILL_RUN_FACTS_H
 

@@ -16,7 +16,8 @@ static bool check_shape(const npy_matrix *m, const char *path, const dataset *d,
                      path, m->rows, m->columns, d->name, d->train.count, d->classes);
 }
 
-// -inf is a class that the teacher rules out: it has no share of the distribution. A row needs one class.
+// -inf is a class that the teacher rules out: it has no share of the distribution. A row needs one
+// class.
 static bool check_row(const float *row, size_t count, const char *path, size_t image,
                       error_line *e) {
     bool any = false;

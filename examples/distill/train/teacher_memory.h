@@ -1,5 +1,5 @@
-// What the teacher said of the batches of one seed, for the next loss: all losses of a seed see the same
-// batches. It saves forward passes and changes no result.
+// What the teacher said of the batches of one seed, for the next loss: all losses of a seed see the
+// same batches. It saves forward passes and changes no result.
 #ifndef DISTILL_TEACHER_MEMORY_H
 #define DISTILL_TEACHER_MEMORY_H
 
@@ -8,9 +8,9 @@
 
 typedef struct teacher_memory teacher_memory;
 
-// For runs of one teacher, data set, batch size and number of epochs. The first epochs that fit into `bytes`
-// have a place. NULL when not even one fits, or when there is no such memory: the functions below take
-// NULL for a memory that knows nothing.
+// For runs of one teacher, data set, batch size and number of epochs. The first epochs that fit
+// into `bytes` have a place. NULL when not even one fits, or when there is no such memory: the
+// functions below take NULL for a memory that knows nothing.
 teacher_memory *teacher_memory_create(size_t images, int classes, int batch_size, int epochs,
                                       double bytes);
 void teacher_memory_free(teacher_memory *m);

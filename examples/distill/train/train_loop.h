@@ -40,8 +40,9 @@ typedef struct {
 // interrupted fails with EXIT_INTERRUPTED and a line that says what is on disk.
 bool training_run(const training *t, run_log *log, error_line *e);
 
-// Whether the run may write where it wants to: --resume asks for a checkpoint of this very run, or none; without it,
-// an unfinished one of this very run is not thrown away, nor one that cannot be read.
+// Whether the run may write where it wants to: --resume asks for a checkpoint of this very run, or
+// none; without it, an unfinished one of this very run is not thrown away, nor one that cannot be
+// read.
 bool training_may_begin(const training *t, error_line *e);
 
 // A network for the images and classes of a data set; NULL on failure.

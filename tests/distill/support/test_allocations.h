@@ -1,6 +1,6 @@
-// For one file of a test program: malloc and its relatives, replaced by ones that refuse a chosen call, and that tell
-// places in the program apart, so that each can be made to fail once without a try for every call. OWN_MALLOC is 0 where
-// they cannot be replaced.
+// For one file of a test program: malloc and its relatives, replaced by ones that refuse a chosen
+// call, and that tell places in the program apart, so that each can be made to fail once without a
+// try for every call. OWN_MALLOC is 0 where they cannot be replaced.
 #ifndef TEST_ALLOCATIONS_H
 #define TEST_ALLOCATIONS_H
 
@@ -107,7 +107,8 @@ static inline void allocations_begin(long fails) {
     refused_call = fails;
 }
 
-// From here on, while nothing is refused, the first call of each place that is new goes into places->calls.
+// From here on, while nothing is refused, the first call of each place that is new goes into
+// places->calls.
 static inline void allocations_find(void) {
     void *caller;
     (void)backtrace(&caller, 1); // loads what it needs

@@ -19,7 +19,8 @@ static inline void idx_labels_header(uint8_t *bytes, uint8_t count) {
     memcpy(bytes, header, sizeof header);
 }
 
-// A pair of files in the test's folder: `count` images of 4 x 4 with labels 0 to 9 in turn. part: "train", "t10k".
+// A pair of files in the test's folder: `count` images of 4 x 4 with labels 0 to 9 in turn. part:
+// "train", "t10k".
 static inline void idx_write(const char *part, uint8_t count) {
     enum { SIDE = 4, PIXELS = SIDE * SIDE };
     uint8_t images[IDX_IMAGES_HEADER + UINT8_MAX * PIXELS], labels[IDX_LABELS_HEADER + UINT8_MAX];
