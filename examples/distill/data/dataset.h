@@ -4,15 +4,13 @@
 //                           them
 //     mnist:DIR, kmnist:DIR the same four files
 //     emnist-PART:DIR       emnist-PART-train-images-idx3-ubyte ..; PART: byclass, bymerge,
-//     balanced,
-//                           letters, digits or mnist. The images lie on their side, as in the files
-//                           and as torchvision has them; the letters' classes begin at 0.
+//                           balanced, letters, digits or mnist. The images lie on their side, as in
+//                           the files and as torchvision has them; the letters' classes begin at 0.
 //     cifar10:DIR           the "binary version": data_batch_1.bin .. data_batch_5.bin,
 //                           test_batch.bin
 //     cifar100:DIR          the "binary version": train.bin, test.bin
 //     images:DIR            DIR/train and DIR/test with a folder of PNG, JPEG, WebP and BMP files
-//     per
-//                           class
+//                           per class
 //
 // The files of all but the last may be gzipped and carry .gz behind their names.
 #ifndef DISTILL_DATASET_H

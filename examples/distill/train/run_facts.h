@@ -4,7 +4,8 @@
 //
 //     log                   the epochs, see run_log.h
 //     logits                of the network on the test images, in order, after the last epoch
-//     (.npy) teacher-test-logits   of its teacher on the same images (.npy)
+//                           (.npy)
+//     teacher-test-logits   of its teacher on the same images (.npy)
 #ifndef DISTILL_RUN_FACTS_H
 #define DISTILL_RUN_FACTS_H
 
