@@ -61,10 +61,9 @@ static size_t name_length(const char *text) { return strcspn(text, "["); }
 
 static const gdkd_field *find_field(int32_t structure, const char *text) {
     const size_t length = name_length(text);
-    for (int32_t i = 0; field_at(structure, i); i++) {
-        const gdkd_field *field = field_at(structure, i);
+    const gdkd_field *field = field_at(structure, 0);
+    for (int32_t i = 1; field; field = field_at(structure, i++))
         if (strlen(field->name) == length && memcmp(field->name, text, length) == 0) return field;
-    }
     return NULL;
 }
 

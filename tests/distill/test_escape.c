@@ -93,7 +93,7 @@ START_TEST(options_come_back) {
     snprintf(path, sizeof path, "%s", test_path("c.json"));
     settings_init(&s);
     s.command = COMMAND_TRAIN;
-    ck_assert_msg(settings_parse(&s, &first, 4, (char **)(uintptr_t)given, &e), "%s", e.text);
+    ck_assert_msg(settings_parse(&s, &first, 4, (char **)given, &e), "%s", e.text);
     ck_assert_msg(option_file_write(settings_options, COMMAND_TRAIN, &s, cJSON_CreateObject(),
                                     test_path("c.json"), &e),
                   "%s", e.text);
@@ -101,7 +101,7 @@ START_TEST(options_come_back) {
     for (const char *c = bytes; *c; c++) ck_assert_int_gt(*c, 0); // ASCII
     settings_init(&back);
     back.command = COMMAND_TRAIN;
-    ck_assert_msg(settings_parse(&back, &parser, 3, (char **)(uintptr_t)from_file, &e), "%s",
+    ck_assert_msg(settings_parse(&back, &parser, 3, (char **)from_file, &e), "%s",
                   e.text);
     ck_assert_str_eq(back.data, s.data);
     ck_assert_str_eq(back.out, s.out);

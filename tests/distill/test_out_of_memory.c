@@ -101,6 +101,7 @@ static folder_state read_state(void) {
     folder_state state = {.count = 0};
     being_read = &state;
     ck_assert_int_eq(nftw(test_folder, read_one, 8, FTW_PHYS), 0);
+    being_read = NULL;
     return state;
 }
 
@@ -178,7 +179,7 @@ typedef struct {
 
 static bool run_trial(const trial *t, char *words, error_line *e) {
     enum { MOST_WORDS = 40 };
-    char *argv[MOST_WORDS] = {(char *)(uintptr_t)t->name}, *rest = NULL;
+    char *argv[MOST_WORDS] = {(char *)t->name}, *rest = NULL;
     int argc = 1;
     settings s;
     option_parser parser;

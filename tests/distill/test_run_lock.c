@@ -41,7 +41,7 @@ int rename(const char *from, const char *to) {
 static bool run_call(const void *argument, error_line *own) {
     enum { MOST_WORDS = 40 };
     const call *c = argument;
-    char words[1024], *argv[MOST_WORDS] = {(char *)(uintptr_t)c->name}, *rest = NULL;
+    char words[1024], *argv[MOST_WORDS] = {(char *)c->name}, *rest = NULL;
     int argc = 1;
     settings s;
     option_parser parser;

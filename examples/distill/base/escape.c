@@ -55,15 +55,20 @@ char *escaped_copy(const char *text) {
     return copy;
 }
 
+// The byte of an escape that begins at `from`, or 0 where there is none that escape_text writes.
+static unsigned escaped_byte(const char *from) {
+    if (from[0] != '\\' || from[1] != 'x' || strspn(from + 2, "0123456789abcdef") < 2) return 0;
+    const char digits[] = {from[2], from[3], '\0'};
+    const unsigned byte = (unsigned)strtoul(digits, NULL, 16);
+    return byte >= 0x80 || is_control(byte) ? byte : 0;
+}
+
 void unescape_text(char *text) {
     char *to = text;
     for (const char *from = text; *from;) {
-        unsigned byte = 0;
-        const bool escape =
-            from[0] == '\\' && from[1] == 'x' && strspn(from + 2, "0123456789abcdef") >= 2 &&
-            sscanf(from + 2, "%2x", &byte) == 1 && byte && (byte >= 0x80 || is_control(byte));
-        *to++ = escape ? (char)byte : *from;
-        from += escape ? ESCAPE : 1;
+        const unsigned byte = escaped_byte(from);
+        *to++ = byte ? (char)byte : *from;
+        from += byte ? ESCAPE : 1;
     }
     *to = '\0';
 }
