@@ -465,6 +465,28 @@ START_TEST(mixed_blocks) {
 }
 END_TEST
 
+// Models that differ in one class of little weight alone: the term is small enough for pulls, the
+// class's u is not small.
+START_TEST(a_small_class_apart) {
+    for (int32_t isa = GDKD_ISA_SCALAR; isa <= gdkd_isa(); isa++) {
+        for (int i = 0; i < 3 * 2 * 2; i++) {
+            const int across = i / 3 % 2;
+            bench *w = set_up(&ways[0], i % 3, 1);
+            for (int j = 0; j < COUNT; j++)
+                w->p.student[j] = w->p.teacher[j] = j % CLASSES == 7 ? -6 : j % 3;
+            for (int row = 0; row < BLOCK_ROWS; row++)
+                w->p.student[row * CLASSES + 7] += i / 6 ? 1.5 : -1.5;
+            w->p.config.isa = isa;
+            run_bench(w, across);
+            ck_assert_uint_eq(seen.by_pull & ~seen.in_double, EVERY);
+            check_numbers(w, across);
+            check_small_gradients(w, EVERY, across);
+            tear_down(w);
+        }
+    }
+}
+END_TEST
+
 // One call of several blocks, or each of these by itself: the same bits. So no row leaves anything
 // behind for the next in its lane: a level, a flag, a temperature.
 START_TEST(blocks_leave_nothing_behind) {
@@ -907,6 +929,7 @@ int main(void) {
     tcase_add_test(tcase, full_lists);
     tcase_add_loop_test(tcase, sorted_rows, 0, 2);
     tcase_add_loop_test(tcase, mixed_blocks, 0, WAYS);
+    tcase_add_test(tcase, a_small_class_apart);
     tcase_add_loop_test(tcase, blocks_leave_nothing_behind, 0, WAYS);
     tcase_add_loop_test(tcase, kept_exponentials, 0, WAYS);
     tcase_add_test(tcase, ties_among_the_picked);

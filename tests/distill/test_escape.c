@@ -101,8 +101,7 @@ START_TEST(options_come_back) {
     for (const char *c = bytes; *c; c++) ck_assert_int_gt(*c, 0); // ASCII
     settings_init(&back);
     back.command = COMMAND_TRAIN;
-    ck_assert_msg(settings_parse(&back, &parser, 3, (char **)from_file, &e), "%s",
-                  e.text);
+    ck_assert_msg(settings_parse(&back, &parser, 3, (char **)from_file, &e), "%s", e.text);
     ck_assert_str_eq(back.data, s.data);
     ck_assert_str_eq(back.out, s.out);
     options_free(&parser);
