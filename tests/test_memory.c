@@ -359,10 +359,11 @@ static uint32_t route_of(const gdkd_config *config, const shape *s, const int32_
     gdkd_result_init(&r);
     b.outer = s->outer, b.classes = s->classes, b.inner = s->inner;
     b.student_dtype = types[0], b.teacher_dtype = types[1];
-    b.student = (void *)student, b.teacher = (void *)teacher; // not looked at
+    b.student = (void *)student; // not looked at. NOLINT(performance-no-int-to-ptr)
+    b.teacher = (void *)teacher; // NOLINT(performance-no-int-to-ptr)
     b.target = &weight, b.groups = &groups;
     b.groups_stride = how->map_per_row ? s->classes * s->inner : 0;
-    r.grad = (void *)(how->in_place ? student : gradient);
+    r.grad = (void *)(how->in_place ? student : gradient); // NOLINT(performance-no-int-to-ptr)
     r.accumulate = how->accumulate, r.want_norms = how->norms;
     ck_assert_int_eq(gdkd_plan(config, &b, &r, &p), GDKD_OK);
     return (uint32_t)p.shape << 4 | (uint32_t)p.copy_student << 3 | (uint32_t)p.copy_teacher << 2 |
