@@ -293,7 +293,7 @@ START_TEST(what_does_not_convert_is_refused) {
     size_t size = test_read("w.safetensors", bytes, sizeof bytes);
     fc = strstr(bytes + 8, "\"fc.bias\":{\"dtype\":\"F32\"");
     ck_assert_ptr_nonnull(fc);
-    memcpy(strstr(fc, "F32"), "I32", 3);
+    *strstr(fc, "F32") = 'I';
     test_write("w.safetensors", bytes, size);
     ck_assert(!weights_load(m, "resnet8", test_path("w.safetensors"), &e));
     ASSERT_SAYS(e, "tensor fc.bias should be F32 [7] and is I32 [7]");

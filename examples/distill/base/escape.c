@@ -54,15 +54,20 @@ char *escaped_copy(const char *text) {
     return copy;
 }
 
+// The byte of \xHH; 0 for other text, and for bytes that are never escaped.
+static unsigned char escaped_byte(const char *text) {
+    if (text[0] != '\\' || text[1] != 'x' || strspn(text + 2, "0123456789abcdef") < 2) return 0;
+    const char digits[] = {text[2], text[3], '\0'};
+    const unsigned long byte = strtoul(digits, NULL, 16);
+    return byte >= 0x80 || is_control((uint32_t)byte) ? (unsigned char)byte : 0;
+}
+
 void unescape_text(char *text) {
     char *to = text;
     for (const char *from = text; *from;) {
-        unsigned byte = 0;
-        const bool escape =
-            from[0] == '\\' && from[1] == 'x' && strspn(from + 2, "0123456789abcdef") >= 2 &&
-            sscanf(from + 2, "%2x", &byte) == 1 && byte && (byte >= 0x80 || is_control(byte));
-        *to++ = escape ? (char)byte : *from;
-        from += escape ? ESCAPE : 1;
+        const unsigned char byte = escaped_byte(from);
+        *to++ = byte ? (char)byte : *from;
+        from += byte ? ESCAPE : 1;
     }
     *to = '\0';
 }
