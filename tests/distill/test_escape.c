@@ -86,14 +86,14 @@ START_TEST(options_come_back) {
     settings s, back;
     error_line e = {0};
     char bytes[4096], path[512];
-    const char *const given[] = {"train", "--data=images:caf\xe9", "--model=resnet8",
-                                 "--out=\xff\n.safetensors"};
-    const char *const from_file[] = {"train", "--config", path};
+    char name[] = "train", data[] = "--data=images:caf\xe9", network[] = "--model=resnet8",
+         out[] = "--out=\xff\n.safetensors", config[] = "--config";
+    char *given[] = {name, data, network, out}, *from_file[] = {name, config, path};
     option_parser first, parser;
     snprintf(path, sizeof path, "%s", test_path("c.json"));
     settings_init(&s);
     s.command = COMMAND_TRAIN;
-    ck_assert_msg(settings_parse(&s, &first, 4, (char **)given, &e), "%s", e.text);
+    ck_assert_msg(settings_parse(&s, &first, 4, given, &e), "%s", e.text);
     ck_assert_msg(option_file_write(settings_options, COMMAND_TRAIN, &s, cJSON_CreateObject(),
                                     test_path("c.json"), &e),
                   "%s", e.text);
@@ -101,7 +101,7 @@ START_TEST(options_come_back) {
     for (const char *c = bytes; *c; c++) ck_assert_int_gt(*c, 0); // ASCII
     settings_init(&back);
     back.command = COMMAND_TRAIN;
-    ck_assert_msg(settings_parse(&back, &parser, 3, (char **)from_file, &e), "%s", e.text);
+    ck_assert_msg(settings_parse(&back, &parser, 3, from_file, &e), "%s", e.text);
     ck_assert_str_eq(back.data, s.data);
     ck_assert_str_eq(back.out, s.out);
     options_free(&parser);

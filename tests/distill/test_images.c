@@ -149,7 +149,8 @@ static void write_bmp(const char *name, int signed_bits, const uint8_t *rgb) {
     const int bits = abs(signed_bits), colours = bits <= 8 ? 1 << bits : 0;
     const int stride = (W * bits + 31) / 32 * 4, begin = HEADERS + 4 * colours;
     memset(bytes, 0, sizeof bytes);
-    bytes[0] = 'B', bytes[1] = 'M';
+    bytes[0] = 'B';
+    bytes[1] = 'M';
     put_number(bytes + 10, (uint32_t)begin, 4);
     put_number(bytes + 14, 40, 4);
     put_number(bytes + 18, W, 4);
@@ -163,7 +164,7 @@ static void write_bmp(const char *name, int signed_bits, const uint8_t *rgb) {
         for (int x = 0; x < W; x++)
             put_pixel(bytes + begin + (signed_bits < 0 ? y : H - 1 - y) * stride, x, bits,
                       rgb + RGB * (y * W + x));
-    test_write(name, bytes, (size_t)begin + (size_t)H * (size_t)stride);
+    test_write(name, bytes, (size_t)begin + H * (size_t)stride);
 }
 
 static void reads(decoded_image *image, const char *name) {

@@ -139,9 +139,9 @@ static void restore(const folder_state *before, const folder_state *now) {
 typedef struct {
     const char *name;
     unsigned bit;
+    bool slow; // a minute of failures or more: for GDKD_TEST_LONG alone
     bool (*run)(const settings *s, error_line *e);
     const char *words; // %s: the test's folder
-    bool slow;         // a minute of failures or more: for GDKD_TEST_LONG alone
 } trial;
 
 #    define DATA   " --data fashion-mnist:%1$s --batch 10 --threads 1 --quiet "
@@ -151,25 +151,24 @@ typedef struct {
 // In this order: later ones read what earlier ones leave. Each that writes has the files of a
 // former run to lose.
 static const trial trials[] = {
-    {"train", COMMAND_TRAIN, command_train, "--seed 7 --out %1$s/t.safetensors" SMALL, true},
-    {"train", COMMAND_TRAIN, command_train, "--out %1$s/t.safetensors" SMALL, false},
-    {"train", COMMAND_TRAIN, command_train, "--resume --out %1$s/t.safetensors" SMALL, false},
-    {"eval", COMMAND_EVAL, command_eval,
-     "--model resnet8 --weights %1$s/t.safetensors --logits %1$s/l.npy --split train" DATA, false},
-    {"distill", COMMAND_DISTILL, command_train,
-     "--out %1$s/s.safetensors --config %1$s/c.json" SMALL TAUGHT, false},
-    {"distill", COMMAND_DISTILL, command_train,
-     "--out %1$s/s.safetensors --loss dkd --warmup 1 --teacher-logits %1$s/l.npy" SMALL, false},
-    {"compare", COMMAND_COMPARE, command_compare,
-     "--out-dir %1$s/out --losses ce,gdkd:k=2 --seeds 1 --warmup 1 --teacher-model resnet8" SMALL,
-     true},
-    {"compare", COMMAND_COMPARE, command_compare,
-     "--out-dir %1$s/out --losses kd --seeds 2 --warmup 1 --teacher-model resnet8" SMALL, true},
-    {"report", COMMAND_REPORT, command_report, "%1$s/out", false},
-    {"data", COMMAND_DATA, command_data, "--list --data images:%1$s", false},
-    {"data", COMMAND_DATA, command_data, "--data images:%1$s", false},
-    {"data", COMMAND_DATA, command_data, "--data cifar10:%1$s", false},
-    {"speed", COMMAND_SPEED, command_speed, "--model resnet8 --batch 2 --threads 1", false},
+    {"train", COMMAND_TRAIN, true, command_train, "--seed 7 --out %1$s/t.safetensors" SMALL},
+    {"train", COMMAND_TRAIN, false, command_train, "--out %1$s/t.safetensors" SMALL},
+    {"train", COMMAND_TRAIN, false, command_train, "--resume --out %1$s/t.safetensors" SMALL},
+    {"eval", COMMAND_EVAL, false, command_eval,
+     "--model resnet8 --weights %1$s/t.safetensors --logits %1$s/l.npy --split train" DATA},
+    {"distill", COMMAND_DISTILL, false, command_train,
+     "--out %1$s/s.safetensors --config %1$s/c.json" SMALL TAUGHT},
+    {"distill", COMMAND_DISTILL, false, command_train,
+     "--out %1$s/s.safetensors --loss dkd --warmup 1 --teacher-logits %1$s/l.npy" SMALL},
+    {"compare", COMMAND_COMPARE, true, command_compare,
+     "--out-dir %1$s/out --losses ce,gdkd:k=2 --seeds 1 --warmup 1 --teacher-model resnet8" SMALL},
+    {"compare", COMMAND_COMPARE, true, command_compare,
+     "--out-dir %1$s/out --losses kd --seeds 2 --warmup 1 --teacher-model resnet8" SMALL},
+    {"report", COMMAND_REPORT, false, command_report, "%1$s/out"},
+    {"data", COMMAND_DATA, false, command_data, "--list --data images:%1$s"},
+    {"data", COMMAND_DATA, false, command_data, "--data images:%1$s"},
+    {"data", COMMAND_DATA, false, command_data, "--data cifar10:%1$s"},
+    {"speed", COMMAND_SPEED, false, command_speed, "--model resnet8 --batch 2 --threads 1"},
 };
 
 typedef struct {
@@ -179,10 +178,11 @@ typedef struct {
 
 static bool run_trial(const trial *t, char *words, error_line *e) {
     enum { MOST_WORDS = 40 };
-    char *argv[MOST_WORDS] = {(char *)t->name}, *rest = NULL;
+    char name[16], *argv[MOST_WORDS] = {name}, *rest = NULL;
     int argc = 1;
     settings s;
     option_parser parser;
+    snprintf(name, sizeof name, "%s", t->name);
     for (char *w = strtok_r(words, " ", &rest); w; w = strtok_r(NULL, " ", &rest)) argv[argc++] = w;
     settings_init(&s);
     s.command = t->bit;

@@ -41,10 +41,11 @@ int rename(const char *from, const char *to) {
 static bool run_call(const void *argument, error_line *own) {
     enum { MOST_WORDS = 40 };
     const call *c = argument;
-    char words[1024], *argv[MOST_WORDS] = {(char *)c->name}, *rest = NULL;
+    char name[16], words[1024], *argv[MOST_WORDS] = {name}, *rest = NULL;
     int argc = 1;
     settings s;
     option_parser parser;
+    snprintf(name, sizeof name, "%s", c->name);
     snprintf(words, sizeof words, c->words, test_folder);
     for (char *w = strtok_r(words, " ", &rest); w; w = strtok_r(NULL, " ", &rest)) argv[argc++] = w;
     settings_init(&s);

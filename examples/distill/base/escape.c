@@ -55,18 +55,18 @@ char *escaped_copy(const char *text) {
     return copy;
 }
 
-// The byte of an escape that begins at `from`, or 0 where there is none that escape_text writes.
-static unsigned escaped_byte(const char *from) {
-    if (from[0] != '\\' || from[1] != 'x' || strspn(from + 2, "0123456789abcdef") < 2) return 0;
-    const char digits[] = {from[2], from[3], '\0'};
-    const unsigned byte = (unsigned)strtoul(digits, NULL, 16);
-    return byte >= 0x80 || is_control(byte) ? byte : 0;
+// The byte of \xHH; 0 for other text, and for bytes that are never escaped.
+static unsigned char escaped_byte(const char *text) {
+    if (text[0] != '\\' || text[1] != 'x' || strspn(text + 2, "0123456789abcdef") < 2) return 0;
+    const char digits[] = {text[2], text[3], '\0'};
+    const unsigned long byte = strtoul(digits, NULL, 16);
+    return byte >= 0x80 || is_control((uint32_t)byte) ? (unsigned char)byte : 0;
 }
 
 void unescape_text(char *text) {
     char *to = text;
     for (const char *from = text; *from;) {
-        const unsigned byte = escaped_byte(from);
+        const unsigned char byte = escaped_byte(from);
         *to++ = byte ? (char)byte : *from;
         from += byte ? ESCAPE : 1;
     }

@@ -216,8 +216,8 @@ static void share_out(class_files *files, int classes, size_t limit) {
 
 static bool list_images(image_set *set, dataset *d, const char *part, size_t limit, error_line *e) {
     class_files *files = calloc((size_t)d->classes + 1, sizeof *files);
-    if (!files) return error_memory(e, "the names of the images");
     bool fine = true;
+    if (!files) return error_memory(e, "the names of the images");
     for (int i = 0; fine && i < d->classes; i++) fine = list_class(d, part, i, &files[i], e);
     if (fine && limit) share_out(files, d->classes, limit);
     for (int i = 0; fine && i < d->classes; i++)
