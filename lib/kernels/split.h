@@ -171,8 +171,8 @@ static inline void split_lanes_alone(const criterion *c, const block *b, const s
         split_row(c, &in, t, x, x->row_words);
         for (int g = 0; g < c->groups - 1; g++)
             for (int32_t i = 0; i < n; i++) {
-                const uint32_t word = x->row_words[g * steps + i / STEP],
-                               bit = word >> i % STEP & 1U;
+                const uint32_t members = x->row_words[g * steps + i / STEP],
+                               bit = members >> i % STEP & 1U;
                 words[(int64_t)g * n + i] = (uint16_t)(words[(int64_t)g * n + i] | bit << lane);
             }
     }
