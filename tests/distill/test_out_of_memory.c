@@ -14,7 +14,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-// LLVM's OpenMP library crashes when it has no memory: __kmpc_fork_call writes to what it could not have.
+// LLVM's OpenMP library crashes when it has no memory: __kmpc_fork_call writes to what it could not
+// have.
 #if OWN_MALLOC && !defined(__clang__)
 
 // A disk that is waited for would be most of the time; a clock of its own makes logs repeat.
