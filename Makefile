@@ -73,11 +73,8 @@ include mk/lib.mk
 include mk/examples.mk
 include mk/bench.mk
 include mk/tests.mk
-include mk/demo.mk
-include mk/deps.mk
 include mk/install.mk
 include mk/quality.mk
-include mk/docs.mk
 
 clean: ## Remove everything that was built
 	rm -rf build compile_commands.json

@@ -20,3 +20,14 @@ format: ## Format all sources in place
 
 compile_commands.json: $(O)/flags $(MAKEFILE_LIST) ## The commands, for editors and clang-tidy
 	@$(MAKE) -Bnk V=1 CC=$(CC) all $(LIB_TESTS) $(TRAINER_TESTS) $(LONG_TESTS) $(UNLOAD) $(O)/tests/pytorch/step 2>/dev/null | mk/compile-commands.sh > $@.tmp && mv $@.tmp $@
+
+# Documents that are made from other files, or hold code; `check-docs` holds them to these.
+
+docs/api.md: include/gdkd.h tools/api_docs.py
+	@python3 tools/api_docs.py include/gdkd.h > $@.tmp && mv $@.tmp $@
+
+.PHONY: check-docs
+check-docs: ## docs/api.md and the examples are up to date, integration.md's code compiles
+	@python3 tools/api_docs.py --check include/gdkd.h docs/api.md
+	@python3 tools/same_example.py examples/quickstart.c README.md include/gdkd.h
+	@mk/check-fragments.sh docs/integration.md $(CC) -std=c99 $(WARNINGS) -Werror -Iinclude
