@@ -74,7 +74,8 @@ static const char *check_sizes(bmp *b) {
 
 static uint8_t masked(uint32_t value, uint32_t mask) {
     const uint32_t unit = mask & -mask; // its lowest bit
-    return mask ? (uint8_t)((uint64_t)((value & mask) / unit) * 255 / (mask / unit)) : 0;
+    if (mask == 0) return 0;
+    return (uint8_t)((uint64_t)((value & mask) / unit) * 255 / (mask / unit));
 }
 
 static bool read_pixel(const bmp *b, const uint8_t *row, size_t x, uint8_t *rgb) {
@@ -84,7 +85,8 @@ static bool read_pixel(const bmp *b, const uint8_t *row, size_t x, uint8_t *rgb)
         return true;
     }
     const unsigned shift = 8 - b->bits - (unsigned)(x * b->bits % 8);
-    const size_t index = row[x * b->bits / 8] >> shift & ((1U << b->bits) - 1);
+    const unsigned byte = row[x * b->bits / 8];
+    const size_t index = byte >> shift & ((1U << b->bits) - 1);
     if (index >= b->colours) return false;
     for (size_t c = 0; c < 3; c++) rgb[c] = b->palette[index * b->colour_bytes + 2 - c];
     return true;
