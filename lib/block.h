@@ -44,9 +44,9 @@ typedef struct {
     lanes dot_s; // sum of exp(ds / T) d
 } group_sums;
 
-// p = per_s exp(ds / T), q = per_t exp(dt / T_t), and u = log q - log p = level - d / T.
+// p = per_s exp(ds / T), q = per_t exp(dt / T_t), and u = log q - log p = log_ratio - d / T.
 typedef struct {
-    lanes level, per_s, per_t;
+    lanes log_ratio, per_s, per_t;
 } group_relation;
 
 // Sums over a group of what kernels/divergence.h says of its classes; found: 1 where the second

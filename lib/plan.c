@@ -68,7 +68,7 @@ static gdkd_status check_enums(const gdkd_config *c) {
                  one_of(c->standardize, GDKD_STANDARDIZE_OTHER) &&
                  one_of(c->reduction, GDKD_REDUCTION_NONE) && one_of(c->temperature_squared, 1) &&
                  one_of(c->low_weight_index, GDKD_LOW_WEIGHT_PER_CLASS) &&
-                 one_of(c->target_from_teacher, 1) && one_of(c->isa, GDKD_ISA_AVX512);
+                 one_of(c->target_from_teacher, 1) && gdkd_isa_name(c->isa) != NULL;
     return known ? GDKD_OK : GDKD_ERROR_ENUM;
 }
 

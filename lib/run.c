@@ -15,11 +15,11 @@ static void sums_in_float(const plan *p, block *b, const scratch *x, int64_t fir
     p->stages->sums(&p->c, b, x);
     if (b->picks) k->combine(&p->c, b);
     k->finish(&p->c, b);
-    k->judge_sums(&p->c, b);
+    k->check_precision(&p->c, b);
     if (!b->in[NEEDS_REFINE]) return;
     p->stages->refine(&p->c, b, x);
     if (b->picks) k->combine_refined(&p->c, b);
-    k->judge_refined(&p->c, b);
+    k->check_refined(&p->c, b);
 }
 
 static void block_sums(const plan *p, block *b, const scratch *x, int64_t first) {

@@ -121,8 +121,8 @@ static void combine(const criterion *c, block *b) {
 static inline void relate_rest(const criterion *c, picked *p, int l, const references *ref,
                                const group_relation *last) {
     const change to = change_of(c, p, ref, l);
-    v_store(&p->relation.level[l],
-            v_fnma(to.shift, v_load(&ref->at->inv_t[l]), v_load(&last->level[l])));
+    v_store(&p->relation.log_ratio[l],
+            v_fnma(to.shift, v_load(&ref->at->inv_t[l]), v_load(&last->log_ratio[l])));
     v_store(&p->relation.per_s[l], v_mul(v_load(&last->per_s[l]), to.w_s));
     v_store(&p->relation.per_t[l], v_mul(v_load(&last->per_t[l]), to.w_t));
 }
@@ -131,7 +131,7 @@ static inline class_divergence divergence_of_picked(const criterion *c, const pi
                                                     int l, const references *ref,
                                                     const group_relation *relation) {
     const vec u =
-        v_fnma(v_load(&p->d[j][l]), v_load(&ref->at->inv_t[l]), v_load(&relation->level[l]));
+        v_fnma(v_load(&p->d[j][l]), v_load(&ref->at->inv_t[l]), v_load(&relation->log_ratio[l]));
     const divergence_task how = divergence_of(c, true);
     return divergence_at(&how, u, v_mul(v_load(&p->e_s[j][l]), v_load(&relation->per_s[l])),
                          v_mul(v_load(&p->e_t[j][l]), v_load(&relation->per_t[l])));

@@ -17,7 +17,7 @@
 // term.
 #define PULLED_BELOW 0x1p-16
 
-// drift: p - q, whose sum tells how far the level of u is from making p add up to 1 (refine.h).
+// drift: p - q, whose sum tells how far the log ratio in u is from making p add up to 1 (refine.h).
 typedef struct {
     vec value, pull, drift;
 } class_divergence;
@@ -76,7 +76,7 @@ OP vec reverse_kl(const class_parts *k, vec u, vec p, vec q) {
 }
 
 // Whether the drift is worth taking off: the KL divergences have no slope, or next to none, in the
-// level.
+// log ratio.
 OP bool drifts(int divergence) { return divergence > GDKD_DIVERGENCE_SYMMETRIC_KL; }
 
 // What a class's divergence is made of. forward_share, reverse_share: of the KL divergences. pulls:

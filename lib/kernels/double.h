@@ -119,7 +119,7 @@ static inline bool stays_raw(const criterion *c, int g) {
 
 // --- Sums ----------------------------------------------------------------------------------------
 
-static inline double level_of(const group_sums *p, int lane) {
+static inline double log_ratio_of(const group_sums *p, int lane) {
     return log(p->s[lane] / p->t[lane]);
 }
 
@@ -131,9 +131,9 @@ static inline bool in_both(const group_sums *p, int lane) {
 static inline bool nearly_alike(const criterion *c, const references *ref, const group_sums *p,
                                 int lane) {
     if (c->second_pass) return true;
-    const double level = level_of(p, lane), inv_t = ref->at->inv_t[lane];
-    const double forward = level - p->dot_t[lane] / p->t[lane] * inv_t,
-                 reverse = p->dot_s[lane] / p->s[lane] * inv_t - level;
+    const double log_ratio = log_ratio_of(p, lane), inv_t = ref->at->inv_t[lane];
+    const double forward = log_ratio - p->dot_t[lane] / p->t[lane] * inv_t,
+                 reverse = p->dot_s[lane] / p->s[lane] * inv_t - log_ratio;
     return (!c->forward || forward < KL_BY_SUMS) && (!c->reverse || reverse < KL_BY_SUMS);
 }
 
@@ -143,7 +143,7 @@ static inline void refine_double(const criterion *c, block *b, int lane, int g, 
     group_relation *to = &b->low.relation[g];
     group_divergence *out = &b->low.divergence[g];
     if (c->w_low[g] == 0 || !in_both(sum, lane) || !nearly_alike(c, ref, sum, lane)) return;
-    to->level[lane] = level_of(sum, lane);
+    to->log_ratio[lane] = log_ratio_of(sum, lane);
     to->per_s[lane] = 1 / sum->s[lane];
     to->per_t[lane] = 1 / sum->t[lane];
     refine_one(c, r, lane, ref, to, true, out);

@@ -8,9 +8,9 @@
 const double_stages ISA(gdkd_double_stages) = {
     .combine = combine,
     .finish = finish,
-    .judge_sums = judge_sums,
+    .check_precision = check_precision,
     .combine_refined = combine_refined,
-    .judge_refined = judge_refined,
+    .check_refined = check_refined,
     .finish_again = finish_again,
     .sums = double_sums,
     .gradient = double_gradient,

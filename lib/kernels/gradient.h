@@ -66,7 +66,7 @@ OP void find_gradient(walk_shape shape, group_kind kind, task what, const criter
         a.t[g] = per_row(shape, coefficient[g].t, lane);
         a.d[g] = a.reverse ? per_row(shape, coefficient[g].d, lane) : v_splat(0);
         a.h[g] = a.by_pull ? per_row(shape, coefficient[g].h, lane) : v_splat(0);
-        a.n.level[g] = a.n.per_s[g] = a.n.per_t[g] = v_splat(0);
+        a.n.log_ratio[g] = a.n.per_s[g] = a.n.per_t[g] = v_splat(0);
     }
     a.n.inv_t = a.n.inv_tt = a.n.inv_t_rest = a.n.rho_rest = v_splat(0);
     a.n.fine = false;

@@ -17,8 +17,8 @@
 // See spread, and reverse_is_precise: where bench/numerics.py finds no row beyond the promise.
 #define SPREAD     1.5
 #define MEAN_RATIO 4
-// A refined KL below this: the level's error, squared, is 1e-14. Another refined divergence with
-// more drift than this, relative to it: classes near p = q may have the wrong sign.
+// A refined KL below this: the log ratio's error, squared, is 1e-14. Another refined divergence
+// with more drift than this, relative to it: classes near p = q may have the wrong sign.
 #define LEAST_KL   1e-11
 #define MOST_DRIFT 0x1p-13
 
@@ -91,7 +91,7 @@ static inline mask reverse_is_precise(const criterion *c, const block *b, int l)
     for (int g = 0; c->reverse && g < c->groups; g++) {
         if (c->w_low[g] == 0) continue;
         const vec s = v_load(&b->low.sum[g].s[l]), mean = mean_ratio(&b->low, g, l);
-        const vec low = v_abs(v_sub(mean, v_load(&b->low.relation[g].level[l])));
+        const vec low = v_abs(v_sub(mean, v_load(&b->low.relation[g].log_ratio[l])));
         const vec allowed = v_mul(v_splat(MEAN_RATIO), magnitude(low, v_splat(1)));
         good = m_and(good, m_or(v_eq(s, v_splat(0)), v_le(v_abs(mean), allowed)));
     }
@@ -135,7 +135,7 @@ static inline mask precise(const criterion *c, const block *b, int l) {
 OP uint32_t lanes_at(int l) { return ((1U << LANES) - 1U) << l; }
 
 // After the sums: which rows go on as they are.
-static void judge_sums(const criterion *c, block *b) {
+static void check_precision(const criterion *c, block *b) {
     for (int l = 0; l < b->rows; l += LANES) {
         const uint32_t here = float_rows(b) & lanes_at(l),
                        held_rows = m_bits(in_range(c, b, l)) << l & here;
@@ -152,9 +152,9 @@ static void judge_sums(const criterion *c, block *b) {
     }
 }
 
-// After the second pass: its level is a float's, whose error squared shows in what is nearly
+// After the second pass: its log ratio is a float's, whose error squared shows in what is nearly
 // nothing. (Exactly nothing is right.)
-static void judge_refined(const criterion *c, block *b) {
+static void check_refined(const criterion *c, block *b) {
     for (int l = 0; l < b->rows; l += LANES) {
         mask lost = m_first(0);
         for (int g = 0; g < c->groups; g++) {

@@ -1,7 +1,7 @@
 // The second pass: divergences that the sums do not give, or not well enough, since the models are
 // nearly alike.
 //
-// The level of u comes from logarithms of sums, and is a little off. Were it right, the drifts,
+// The log ratio in u comes from logarithms of sums, and is a little off. Were it right, the drifts,
 // p - q, would add up to 0; their sum is its error, and since a divergence's slope in it is minus
 // the sum of the pulls, the first order can be taken off:
 //     divergence = value - drift pull.
@@ -24,7 +24,7 @@ OP vec rest_per_row(walk_shape shape, const double *value, int lane) {
 // What a class's p, q and u are made of. fine: u is wanted to a few roundings of itself, by
 // divergences whose slope does not vanish at u = 0.
 typedef struct {
-    vec level[MAX_GROUPS], per_s[MAX_GROUPS], per_t[MAX_GROUPS];
+    vec log_ratio[MAX_GROUPS], per_s[MAX_GROUPS], per_t[MAX_GROUPS];
     vec inv_t, inv_tt;
     bool fine;
     vec inv_t_rest, rho_rest;
@@ -40,7 +40,7 @@ OP relation_constants relation_of(walk_shape shape, const references *ref,
     if (fine) k.inv_t_rest = rest_per_row(shape, ref->at->inv_t, lane);
     if (fine) k.rho_rest = rest_per_row(shape, ref->at->rho, lane);
     for (int g = 0; g < groups; g++) {
-        k.level[g] = per_row(shape, relation[g].level, lane);
+        k.log_ratio[g] = per_row(shape, relation[g].log_ratio, lane);
         k.per_s[g] = per_row(shape, relation[g].per_s, lane);
         k.per_t[g] = per_row(shape, relation[g].per_t, lane);
     }
@@ -62,7 +62,7 @@ typedef struct {
 
 // What a class has of its group.
 typedef struct {
-    vec ref_s, ref_t, level, per_s, per_t;
+    vec ref_s, ref_t, log_ratio, per_s, per_t;
 } class_group;
 
 LARGE_OP void relate_class(const relation_constants *n, const vec *rho, const class_place *c,
@@ -79,12 +79,12 @@ LARGE_OP void relate_class(const relation_constants *n, const vec *rho, const cl
         d = v_sub(c->ds, product);
         lost = v_sub(v_add(lost, lost_by(c->ds, product, d)), v_fma(c->dt, n->rho_rest, below));
         const vec rest = v_fma(d, n->inv_t_rest, v_mul(lost, n->inv_t));
-        to->u = v_sub(v_fnma(d, n->inv_t, g->level), rest);
+        to->u = v_sub(v_fnma(d, n->inv_t, g->log_ratio), rest);
     } else {
-        to->u = v_fnma(v_add(d, lost), n->inv_t, g->level);
+        to->u = v_fnma(v_add(d, lost), n->inv_t, g->log_ratio);
     }
 #else
-    to->u = v_fnma(d, n->inv_t, g->level);
+    to->u = v_fnma(d, n->inv_t, g->log_ratio);
 #endif
 #ifdef REAL_IS_DOUBLE // a class that a model does not have: any u will do that is large and finite
     to->u = v_max(v_min(v_splat(0x1p1000), to->u), v_splat(-0x1p1000));
@@ -95,7 +95,7 @@ LARGE_OP void relate_class(const relation_constants *n, const vec *rho, const cl
 
 OP class_relation relation_at(const class_constants *k, const relation_constants *n,
                               const class_place *c, exponentials e, const step_groups *at) {
-    const class_group g = {pick(at, k->ref_s), pick(at, k->ref_t), pick(at, n->level),
+    const class_group g = {pick(at, k->ref_s), pick(at, k->ref_t), pick(at, n->log_ratio),
                            pick(at, n->per_s), pick(at, n->per_t)};
     class_relation one;
     relate_class(n, &k->rho, c, &g, &e, &one);

@@ -15,17 +15,17 @@ typedef struct {
 } float_stages;
 
 // One row per lane. combine: the picked classes join the sums of the rest. finish: from sums to
-// terms, relations and coefficients. judge_sums: moves the rows that need it to NEEDS_REFINE or
-// NEEDS_DOUBLE. combine_refined: as combine, after refine. judge_refined: what remains of
+// terms, relations and coefficients. check_precision: moves the rows that need it to NEEDS_REFINE
+// or NEEDS_DOUBLE. combine_refined: as combine, after refine. check_refined: what remains of
 // NEEDS_REFINE. finish_again: the rows of both.
 // sums, gradient: of one row, whose logits are in x->row_s and x->row_t; the gradient goes to
 // x->row_g.
 typedef struct {
     void (*combine)(const criterion *c, block *b);
     void (*finish)(const criterion *c, block *b);
-    void (*judge_sums)(const criterion *c, block *b);
+    void (*check_precision)(const criterion *c, block *b);
     void (*combine_refined)(const criterion *c, block *b);
-    void (*judge_refined)(const criterion *c, block *b);
+    void (*check_refined)(const criterion *c, block *b);
     void (*finish_again)(const criterion *c, block *b);
     void (*sums)(const criterion *c, block *b, int lane, const scratch *x);
     void (*gradient)(const criterion *c, block *b, int lane, const scratch *x);

@@ -2,7 +2,7 @@
 // double, with one row per lane: the only kernel file that knows high, low and weights. In the
 // letters of docs/math.md:
 //     a_g = log sum.s + ref.s / T,  b_g likewise,  log P_g - log Q_g = (a_g - b_g) - (A - B)
-//     log q_i - log p_i = level - d / T,  level = log(sum.s / sum.t)
+//     log q_i - log p_i = log_ratio - d / T,  log_ratio = log(sum.s / sum.t)
 // Special values take no branch: a group or row that is not there is masked out.
 #ifndef GDKD_TERMS_H
 #define GDKD_TERMS_H
@@ -62,7 +62,7 @@ OP vec high_part(vec u, vec p, vec q, mask has_s, mask has_t) {
 // term wants more than the difference of the models' logarithms: so they are taken of ratios, one
 // for each group and one for the whole.
 OP void weigh_groups(const criterion *c, const row_groups *from, int groups,
-                     const temperatures *row, int l, row_terms *to, vec *level) {
+                     const temperatures *row, int l, row_terms *to, vec *log_ratio) {
     vec ref_s[MAX_GROUPS], ref_t[MAX_GROUPS], s[MAX_GROUPS], t[MAX_GROUPS];
     if (groups < 1) return;
     for (int g = 0; g < groups; g++) {
@@ -75,11 +75,11 @@ OP void weigh_groups(const criterion *c, const row_groups *from, int groups,
     vec high = v_splat(0);
     const vec whole = has_high(c) ? v_log(v_div(p.total, q.total)) : high;
     for (int g = 0; g < groups; g++) {
-        level[g] = v_log(v_div(s[g], t[g]));
+        log_ratio[g] = v_log(v_div(s[g], t[g]));
         v_store(&to->student_mass[g][l], p.value[g]);
         v_store(&to->teacher_mass[g][l], q.value[g]);
         if (!has_high(c)) continue;
-        const vec apart = v_add(level[g], v_sub(p.distance[g], q.distance[g]));
+        const vec apart = v_add(log_ratio[g], v_sub(p.distance[g], q.distance[g]));
         high = v_add(high, high_part(v_sub(whole, apart), p.value[g], q.value[g], v_positive(s[g]),
                                      v_positive(t[g])));
     }
@@ -92,7 +92,7 @@ OP void weigh_groups(const criterion *c, const row_groups *from, int groups,
 typedef struct {
     vec s, t, over_s, over_t;
     mask has_s, has_t, refined;
-    vec level, inv_t;
+    vec log_ratio, inv_t;
 } group_at;
 
 OP group_at group_of(const row_groups *b, int g, int l) {
@@ -102,7 +102,7 @@ OP group_at group_of(const row_groups *b, int g, int l) {
     at.over_s = v_only(at.has_s, v_div(v_splat(1), at.s));
     at.over_t = v_only(at.has_t, v_div(v_splat(1), at.t));
     at.refined = v_positive(v_load(&b->divergence[g].found[l]));
-    at.level = v_load(&b->relation[g].level[l]);
+    at.log_ratio = v_load(&b->relation[g].log_ratio[l]);
     at.inv_t = v_load(&b->ref[g].at->inv_t[l]);
     return at;
 }
@@ -118,11 +118,11 @@ OP v_divergences divergences_of(const criterion *c, const group_sums *p, int l,
     v_divergences d = {v_splat(0), v_splat(0)};
     if (c->forward) {
         const vec mean = v_mul(v_mul(v_load(&p->dot_t[l]), at->over_t), at->inv_t);
-        d.forward = v_only(at->has_t, v_select(at->has_s, v_sub(at->level, mean), infinite));
+        d.forward = v_only(at->has_t, v_select(at->has_s, v_sub(at->log_ratio, mean), infinite));
     }
     if (c->reverse) {
         const vec mean = v_mul(v_mul(v_load(&p->dot_s[l]), at->over_s), at->inv_t);
-        d.reverse = v_only(at->has_s, v_select(at->has_t, v_sub(mean, at->level), infinite));
+        d.reverse = v_only(at->has_s, v_select(at->has_t, v_sub(mean, at->log_ratio), infinite));
     }
     return d;
 }
@@ -164,11 +164,11 @@ OP void pull_by_sums(const criterion *c, const group_at *at, const v_divergences
         to->t = v_fma(v_mul(f, at->over_t), with_t, to->t);
     }
     if (c->reverse) {
-        // The level is infinite where one of the models has nothing in the group.
+        // The log ratio is infinite where one of the models has nothing in the group.
         const mask both = m_and(at->has_s, at->has_t),
                    settled = m_and(both, v_lt(d->reverse, v_splat((real)INFINITY)));
         const vec with_s = v_only(settled, v_mul(w, v_splat(c->reverse_share)));
-        const vec pull = v_only(settled, v_mul(with_s, v_add(at->level, d->reverse)));
+        const vec pull = v_only(settled, v_mul(with_s, v_add(at->log_ratio, d->reverse)));
         to->s = v_fnma(per_s, pull, to->s);
         to->d = v_mul(v_mul(per_s, with_s), at->inv_t);
     }
@@ -237,15 +237,15 @@ static inline void finish_groups(const criterion *c, block *b, int l, vec broken
     v_store(&b->terms.kd[l], v_add(kd, broken));
 }
 
-// What the second pass works with. A row that had it keeps its level.
-static inline void relate(const criterion *c, block *b, const vec *level, int l) {
+// What the second pass works with. A row that had it keeps its log ratio.
+static inline void relate(const criterion *c, block *b, const vec *log_ratio, int l) {
     const vec one = v_splat(1);
     for (int g = 0; g < c->groups; g++) {
         group_relation *to = &b->low.relation[g];
         const vec s = v_load(&b->low.sum[g].s[l]), t = v_load(&b->low.sum[g].t[l]);
-        const vec own = c->split_high ? v_log(v_div(s, t)) : level[g];
+        const vec own = c->split_high ? v_log(v_div(s, t)) : log_ratio[g];
         const mask refined = v_positive(v_load(&b->low.divergence[g].found[l]));
-        v_store(&to->level[l], v_select(refined, v_load(&to->level[l]), own));
+        v_store(&to->log_ratio[l], v_select(refined, v_load(&to->log_ratio[l]), own));
         v_store(&to->per_s[l], v_only(v_positive(s), v_div(one, s)));
         v_store(&to->per_t[l], v_only(v_positive(t), v_div(one, t)));
     }
@@ -254,14 +254,14 @@ static inline void relate(const criterion *c, block *b, const vec *level, int l)
 // Two groups are the most usual number; with that a constant, what there is of each stays in
 // registers.
 static inline void finish_kd(const criterion *c, block *b, int l, bool fresh, vec broken) {
-    vec level[MAX_GROUPS];
+    vec log_ratio[MAX_GROUPS];
     const row_groups *from = c->split_high ? b->high : &b->low;
     if (fresh) {
         if (c->groups == 2)
-            weigh_groups(c, from, 2, &b->row, l, &b->terms, level);
+            weigh_groups(c, from, 2, &b->row, l, &b->terms, log_ratio);
         else
-            weigh_groups(c, from, c->groups, &b->row, l, &b->terms, level);
-        relate(c, b, level, l);
+            weigh_groups(c, from, c->groups, &b->row, l, &b->terms, log_ratio);
+        relate(c, b, log_ratio, l);
     }
     finish_groups(c, b, l, broken);
 }
