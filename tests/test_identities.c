@@ -479,11 +479,12 @@ START_TEST(zeros_have_one_sign) {
             ck_assert_int_eq(a.status, GDKD_OK);
             for (int64_t j = 0; j < p.rows * p.classes; j++) {
                 zeros += a.grad[j] == 0;
-                ck_assert_msg(isa == GDKD_ISA_SCALAR ||
-                                  same_bytes(&a.grad[j], &first.grad[j], sizeof a.grad[j]),
-                              "%s, inner %d, C %d, type %d: %a on %d, %a on %d",
-                              loss_presets()[i / 24].name, (int)how.inner, (int)p.classes, dtype,
-                              a.grad[j], isa, first.grad[j], GDKD_ISA_SCALAR);
+                if (isa == GDKD_ISA_SCALAR ||
+                    same_bytes(&a.grad[j], &first.grad[j], sizeof a.grad[j]))
+                    continue; // an assertion for each element would take most of the time
+                ck_abort_msg("%s, inner %d, C %d, type %d: %a on %d, %a on %d",
+                             loss_presets()[i / 24].name, (int)how.inner, (int)p.classes, dtype,
+                             a.grad[j], isa, first.grad[j], GDKD_ISA_SCALAR);
             }
             if (isa == GDKD_ISA_SCALAR)
                 first = a;
