@@ -46,9 +46,9 @@ static void call_on_two_threads(void) {
     void (*batch_init)(gdkd_batch *, size_t);
     void (*result_init)(gdkd_result *, size_t);
     gdkd_status (*loss)(const gdkd_config *, const gdkd_batch *, gdkd_result *, void *, size_t);
-    find("gdkd_config_kd", &config_kd);
-    find("gdkd_batch_init", &batch_init);
-    find("gdkd_result_init", &result_init);
+    find("gdkd_config_kd_sized", &config_kd);
+    find("gdkd_batch_init_sized", &batch_init);
+    find("gdkd_result_init_sized", &result_init);
     find("gdkd_loss", &loss);
     gdkd_config config;
     gdkd_batch batch;
