@@ -59,7 +59,7 @@ const option settings_options[] = {
              "its student; other options win over it"},
     TEXT_OPTION("data", data, ON_DATA, ON_DATA, "DATA", NULL,
                 "the data set: fashion-mnist[:DIR], mnist:DIR, kmnist:DIR, emnist-PART:DIR, cifar10:DIR, cifar100:DIR, or images:DIR with DIR/train and "
-                "DIR/test, each with a folder of PNG and JPEG files per class"),
+                "DIR/test, each with a folder of PNG, JPEG, WebP and BMP files per class"),
     INT_OPTION("image-size", image_size, ON_DATA, "N", NULL, 8, 1024,
                "images:DIR: the images become N x N pixels (default 32)"),
     TEXT_OPTION("model", model, NETWORKS, NETWORKS, "NAME", NULL,
